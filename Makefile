@@ -1,0 +1,36 @@
+# make lab      open the course in JupyterLab       (ARGS=--no-browser serves headless)
+# make test     everything CI runs
+# make build    write notebooks/ and the nbgrader course from grading/source
+# make mark-samples   mark the sample class
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+# One stamp per set of extras: a change of the requirements installs again.
+define install
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(1)]'
+	touch $@
+endef
+
+.PHONY: lab test build mark-samples
+lab: .venv/course.stamp
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS) start_here.ipynb
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest $(ARGS)
+
+build: .venv/grading.stamp
+	$(BIN)/python -m grading build
+
+mark-samples: .venv/grading.stamp
+	$(BIN)/python -m grading mark part_d --from grading/samples/part_d --to marked
+
+.venv/course.stamp: pyproject.toml constraints.txt
+	$(call install,course)
+
+.venv/grading.stamp: pyproject.toml constraints.txt
+	$(call install,course,grading)
+
+.venv/dev.stamp: pyproject.toml constraints.txt
+	$(call install,course,grading,dev)
