@@ -1,7 +1,7 @@
 """Call a student's function once, and say plainly what happened.
 
 `call` is what `check` uses inside a notebook. When a class is marked, the jail
-makes the same `Outcome` from the far side of a process boundary, so everything
+makes the same `Outcome` on the far side of a process boundary, so everything
 that reads outcomes (`diagnosis`) serves both.
 """
 
@@ -13,6 +13,7 @@ import ctypes
 import signal
 import threading
 import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,8 @@ import numpy as np
 class Outcome:
     """What one call did.
 
-    kind    "returned", "not implemented", "raised", "out of time" or "missing"
-            (the function is not there, or the call could not be made at all)
+    kind    "returned", "not implemented", "raised", "out of time", "missing"
+            (there is no such function) or "died" (the process did not survive)
     value   what was returned, when kind is "returned"
     error   one line for the learner, when something went wrong
     changed names of the arguments that the call changed
@@ -33,3 +34,120 @@ class Outcome:
     value: object = None
     error: str = ""
     changed: tuple[str, ...] = ()
+
+
+class OutOfTime(BaseException):
+    """Raised inside a student's function; no `except Exception` in it catches this."""
+
+
+def call(
+    function: Callable,
+    args: tuple,
+    options: dict,
+    names: tuple[str, ...] = (),
+    seconds: float = 5.0,
+) -> Outcome:
+    """Call `function(*args, **options)` on copies and report what happened.
+
+    Args:
+        args, options: what to pass; the function gets copies of its own.
+        names: the names of `args`, to say which of them was changed.
+        seconds: an endless loop is stopped after this long.
+
+    >>> call(lambda x: x + 1, (np.array([1.0, 2.0]),), {}).value
+    array([2., 3.])
+    >>> call(lambda x: x / 0, (1,), {}).error
+    'ZeroDivisionError: division by zero (line 1 of your cell)'
+    """
+    given_args, given_options = copy.deepcopy((args, options))
+    try:
+        with time_limit(seconds):
+            value = function(*given_args, **given_options)
+    except NotImplementedError:
+        return Outcome("not implemented")
+    except OutOfTime:
+        return Outcome("out of time", error=f"stopped after {seconds:g} seconds")
+    except (Exception, SystemExit) as error:
+        return Outcome("raised", error=one_line(error, function))
+    labelled = [*zip(names, args, given_args, strict=False)]
+    labelled += [(name, options[name], given_options[name]) for name in options]
+    changed = tuple(name for name, before, after in labelled if not same(before, after))
+    return Outcome("returned", value, changed=changed)
+
+
+def same(before, after) -> bool:
+    """Whether two arguments are equal in type, shape and every value (NaN equals NaN)."""
+    if isinstance(before, np.ndarray):
+        return (
+            isinstance(after, np.ndarray)
+            and (before.shape, before.dtype) == (after.shape, after.dtype)
+            and np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
+        )
+    if isinstance(before, (list, tuple)):
+        return (
+            type(before) is type(after)
+            and len(before) == len(after)
+            and all(map(same, before, after))
+        )
+    return type(before) is type(after) and before == after
+
+
+def one_line(error: BaseException, function: Callable) -> str:
+    """The error in one line, with the last line of the student's own code that led to it."""
+    own_file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == own_file]
+    where = f" (line {lines[-1]} of your cell)" if lines else ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}{': ' if text else ''}{text[:300]}{where}"
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `OutOfTime` in this thread after `seconds`, and again until the block ends.
+
+    Again, because a bare `except:` inside an endless loop swallows it the first time.
+    """
+    signals = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    with _alarm(seconds) if signals else _watchdog(seconds):
+        yield
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """By signal: also ends a sleep. Unix, main thread."""
+
+    def ring(signum, frame):
+        raise OutOfTime
+
+    previous = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@contextlib.contextmanager
+def _watchdog(seconds: float) -> Iterator[None]:
+    """By a second thread: everywhere else, Windows among them."""
+    thread = ctypes.c_ulong(threading.get_ident())
+    done = threading.Event()
+    lock = threading.Lock()
+
+    def watch():
+        wait = seconds
+        while not done.wait(wait):
+            with lock:
+                if not done.is_set():
+                    raise_in(thread, ctypes.py_object(OutOfTime))
+            wait = 0.05
+
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        with lock:
+            done.set()
+            raise_in(thread, None)  # one that is still under way must not hit the caller

@@ -1,0 +1,268 @@
+"""From what a student's function did to what the student is told, and what it earns.
+
+`diagnose` is a pure function of the exercise, the cases and their outcomes. The
+notebook's `check` and the judge that marks a class both call it, so a student
+reads the same sentences in both places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .calling import Outcome, call
+from .comparing import Difference, as_numbers, difference
+from .exercise import Case, Chaff, Exercise
+from .hints import option_hint, value_hint
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said about one answer.
+
+    exercise    its name
+    kind        "passed", "not implemented", "missing", "raised", "out of time", "died",
+                "wrong type", "wrong shape", "changed arguments" or "wrong values"
+    sentence    one line: what is wrong, or that it is right
+    detail      the smallest failing case with both answers, over several lines
+    points, max_points   earned, and what there was to earn
+    agree, cases         how many cases agree with PyTorch, of how many
+    chaff       name of the misconception that was recognised, or ""
+    criteria    for each criterion whether all its cases are right
+    """
+
+    exercise: str
+    kind: str
+    sentence: str
+    detail: str = ""
+    points: float = 0.0
+    max_points: float = 0.0
+    agree: int = 0
+    cases: int = 0
+    chaff: str = ""
+    criteria: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        return self.kind == "passed"
+
+    def __str__(self) -> str:
+        mark = "✓" if self.passed else "✗"
+        head = f"{mark} {self.exercise}: {self.sentence}"
+        return f"{head}\n\n{self.detail}" if self.detail else head
+
+    def _ipython_display_(self) -> None:
+        """`check` has printed it; as the last value of a cell it is not shown again."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    case: Case
+    outcome: Outcome
+    expected: object
+    kind: str
+    sentence: str
+    difference: Difference | None = None
+
+
+# The first of these that occurs is what helps the learner most.
+_USEFULNESS = (
+    "missing",
+    "not implemented",
+    "died",
+    "out of time",
+    "raised",
+    "wrong type",
+    "wrong shape",
+    "changed arguments",
+    "wrong values",
+)
+
+
+def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Verdict:
+    """Judge the outcomes of `cases`; they may be fewer where a call ended everything.
+
+    >>> from pnnlib.exercises import exercises_of
+    >>> convolve = exercises_of("part_d")["convolve"]
+    >>> cases = convolve.draw()
+    >>> diagnose(convolve, cases, [Outcome("not implemented")] * len(cases)).sentence
+    'not written yet: replace the line `raise NotImplementedError` by your own code.'
+    """
+    expected = [exercise.oracle(*case.args, **case.options) for case in cases]
+    failures, worst = [], 0.0
+    for case, outcome, answer in zip(cases, outcomes, expected, strict=False):
+        failure = _failure(exercise, case, outcome, answer)
+        if failure:
+            failures.append(failure)
+        else:
+            worst = max(worst, _distance(outcome.value, answer))
+    agree = len(outcomes) - len(failures)
+    right = _criteria(exercise, cases, failures, len(outcomes))
+    common = {
+        "exercise": exercise.name,
+        "max_points": exercise.points,
+        "points": _points(exercise, right),
+        "agree": agree,
+        "cases": len(cases),
+        "criteria": right,
+    }
+    if not failures:
+        sentence = f"right. All {len(cases)} cases agree with PyTorch (largest difference {worst:.0e})."
+        return Verdict(kind="passed", sentence=sentence, **common)
+
+    named = recognise(exercise, cases, outcomes, expected)
+    rank = {kind: i for i, kind in enumerate(_USEFULNESS)}
+    kind = min((f.kind for f in failures), key=rank.get)
+    if named:  # show values where there are any: that is where the misconception is seen
+        kind = min((f.kind for f in failures if f.outcome.kind == "returned"), key=rank.get)
+    shown = min((f for f in failures if f.kind == kind), key=lambda f: f.case.size)
+    if kind in ("missing", "not implemented") and agree == 0:
+        return Verdict(kind=kind, sentence=shown.sentence, **common)
+
+    count = f"{agree} of {len(cases)} cases agree{'s' if agree == 1 else ''} with PyTorch."
+    if named:
+        explanation = named.why
+    else:
+        explanation = _explain(exercise, shown, failures, cases, agree)
+    return Verdict(
+        kind=kind,
+        sentence=f"not right yet. {explanation} {count}",
+        detail=_show(exercise, shown),
+        chaff=named.name if named else "",
+        **common,
+    )
+
+
+def _failure(exercise: Exercise, case: Case, outcome: Outcome, expected) -> _Failure | None:
+    sentences = {
+        "missing": f"there is no function `{exercise.name}`"
+        + (f" ({outcome.error})." if outcome.error else "; has its cell run without an error?"),
+        "not implemented": "not written yet: replace the line `raise NotImplementedError` "
+        "by your own code.",
+        "died": f"the kernel died during the call: {outcome.error}.",
+        "out of time": f"it did not come to an end: {outcome.error}. "
+        "Does a loop wait for something that never happens?",
+        "raised": f"it stopped with {outcome.error}.",
+    }
+    if outcome.kind in sentences:
+        return _Failure(case, outcome, expected, outcome.kind, sentences[outcome.kind])
+    found = difference(outcome.value, expected, exercise.tolerance)
+    if found and found.kind != "wrong values":
+        sentence = f"{_result_name(exercise, found)}{found.sentence}."
+        return _Failure(case, outcome, expected, found.kind, sentence, found)
+    if outcome.changed:
+        names = " and ".join(f"`{name}`" for name in outcome.changed)
+        sentence = f"it changed its argument {names}: work on a copy or make a new array."
+        return _Failure(case, outcome, expected, "changed arguments", sentence, found)
+    if found:
+        return _Failure(case, outcome, expected, found.kind, "", found)
+    return None
+
+
+def _result_name(exercise: Exercise, found: Difference) -> str:
+    return "" if found.part is None else f"of its results number {found.part + 1} is wrong: "
+
+
+def _criteria(exercise, cases, failures, seen: int) -> dict[str, bool]:
+    wrong = {f.case.criterion for f in failures} | {case.criterion for case in cases[seen:]}
+    return {criterion: criterion not in wrong for criterion in exercise.criteria}
+
+
+def _points(exercise: Exercise, right: dict[str, bool]) -> float:
+    """Whoever is wrong on the first criterion, the basic one, earns nothing."""
+    if not right[next(iter(exercise.criteria))]:
+        return 0.0
+    return sum(points for name, points in exercise.criteria.items() if right[name])
+
+
+def recognise(
+    exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome], expected: Sequence
+) -> Chaff | None:
+    """The one chaff that does exactly what the student's function did, on all cases so far."""
+    values = [o for o in outcomes if o.kind == "returned"]
+    if not values or any(o.kind not in ("returned", "raised") for o in outcomes):
+        return None
+    matching = [c for c in exercise.chaffs if _reproduces(exercise, c, cases, outcomes, expected)]
+    return matching[0] if len(matching) == 1 else None
+
+
+def _reproduces(exercise, chaff, cases, outcomes, expected) -> bool:
+    telling = False  # at least one value must be wrong, and wrong in the chaff's way
+    for case, outcome, answer in zip(cases, outcomes, expected, strict=False):
+        wrong = call(chaff.function, case.args, case.options)
+        if wrong.kind != outcome.kind:
+            return False
+        if outcome.kind == "returned":
+            if difference(outcome.value, _plain(wrong.value), exercise.tolerance):
+                return False
+            telling = telling or difference(outcome.value, answer, exercise.tolerance) is not None
+    return telling
+
+
+def _plain(value):
+    """A chaff's value in the form in which expected values stand."""
+    return tuple(map(np.asarray, value)) if isinstance(value, tuple) else np.asarray(value)
+
+
+def _distance(value, expected) -> float:
+    if isinstance(expected, tuple):
+        return max(map(_distance, value, expected))
+    gaps = np.abs(as_numbers(value).astype(float) - expected)
+    return float(np.max(gaps[np.isfinite(gaps)], initial=0.0))
+
+
+def _explain(exercise, shown: _Failure, failures, cases, agree: int) -> str:
+    if shown.kind == "wrong values":
+        where = _result_name(exercise, shown.difference).removesuffix("is wrong: ")
+        values = value_hint(shown.difference.got, shown.difference.expected)
+        explanation = f"{where and where + 'differs. '}{values}"
+    else:
+        explanation = shown.sentence
+    pattern = option_hint(cases, [f.case for f in failures]) if agree else ""
+    return " ".join(filter(None, [explanation[:1].upper() + explanation[1:], pattern]))
+
+
+# How a case is shown ----------------------------------------------------------------------
+
+
+def _show(exercise: Exercise, failure: _Failure) -> str:
+    case = failure.case
+    options = "".join(f", {name}={value!r}" for name, value in case.options.items())
+    names = exercise.parameters[: len(case.args)]
+    lines = [f"The smallest case that goes wrong: {exercise.name}({', '.join(names)}{options}) with"]
+    for name, value in zip(names, case.args, strict=True):
+        lines += _labelled(name, value)
+    found = failure.difference
+    if found is not None and found.got is not None:
+        lines += ["", *_side_by_side(found.got, found.expected)]
+    elif failure.outcome.kind == "returned" and failure.kind != "changed arguments":
+        lines += ["", "PyTorch's answer", *_array_text(failure.expected).splitlines()]
+    return "\n".join(lines)
+
+
+def _labelled(name: str, value) -> list[str]:
+    rows = _array_text(value).splitlines()
+    head = f"{name} = "
+    return [head + rows[0], *(" " * len(head) + row for row in rows[1:])]
+
+
+def _array_text(value) -> str:
+    if isinstance(value, tuple) and any(isinstance(v, np.ndarray) for v in value):
+        return "\n".join(map(_array_text, value))
+    if isinstance(value, (np.ndarray, float)):
+        return np.array2string(
+            np.asarray(value), precision=4, suppress_small=True, threshold=80, edgeitems=3
+        )
+    return repr(value)
+
+
+def _side_by_side(got: np.ndarray, expected: np.ndarray) -> list[str]:
+    left = [f"your answer, shape {got.shape}", *_array_text(got).splitlines()]
+    right = [f"PyTorch's, shape {expected.shape}", *_array_text(expected).splitlines()]
+    width = max(map(len, left)) + 4
+    height = max(len(left), len(right))
+    left += [""] * (height - len(left))
+    right += [""] * (height - len(right))
+    return [f"{a:<{width}}{b}".rstrip() for a, b in zip(left, right, strict=True)]

@@ -1,0 +1,130 @@
+"""What an exercise is: cases drawn from a seed, an oracle, and the wrong answers people give.
+
+A part of the lecture declares its exercises like this:
+
+    @exercise({"basic": 1.5, "edge cases": 0.5})     # criteria and their points
+    def cross_correlate(x, h):                       # name and signature: the student's
+        "The feature map of x under the mask h."     # what the function returns
+        return <the answer, by PyTorch>              # the oracle
+
+    @cross_correlate.cases
+    def _(rng):
+        yield Case((x, h), criterion="basic")
+
+    @cross_correlate.chaff("You rotated the mask: …")
+    def rotated(x, h):
+        return <the wrong answer>
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+PUBLIC_SEED = "public"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of the student's function: positional arguments, then options by name.
+
+    `criterion` names the share of the points that this case decides. A right
+    answer to "basic" is the ground for all others.
+    """
+
+    args: tuple
+    options: Mapping = field(default_factory=dict)
+    criterion: str = "basic"
+
+    @property
+    def size(self) -> int:
+        """How many numbers a reader has to look at; the smallest failing case is shown."""
+        return sum(np.size(a) for a in self.args if not _ragged(a)) + 2 * len(self.options)
+
+
+def _ragged(value) -> bool:
+    return isinstance(value, (list, tuple)) and len({np.ndim(v) for v in value}) > 1
+
+
+@dataclass(frozen=True)
+class Chaff:
+    """A wrong answer that people give, and the sentence that explains the misconception."""
+
+    name: str
+    why: str
+    function: Callable
+
+
+class Exercise:
+    """An exercise: see the top of this file for how one is declared.
+
+    Attributes:
+        name: also the name of the student's function.
+        part: "part_d", from the module that declares it.
+        parameters: names of the arguments.
+        points: what it is worth; `criteria` says which cases decide which share.
+        tolerance: largest allowed difference, relative to the size of the answer.
+        chaffs: the wrong answers that are recognised.
+    """
+
+    def __init__(self, oracle: Callable, criteria: Mapping[str, float], tolerance: float):
+        self.name = oracle.__name__
+        self.part = oracle.__module__.rpartition(".")[2]
+        self.returns = " ".join(inspect.getdoc(oracle).split())
+        self.parameters = tuple(inspect.signature(oracle).parameters)
+        self.signature = f"{self.name}{inspect.signature(oracle)}"
+        self.oracle = oracle
+        self.criteria = dict(criteria)
+        self.points = sum(criteria.values())
+        self.tolerance = tolerance
+        self.chaffs: list[Chaff] = []
+        self._cases: Callable[[np.random.Generator], Iterator[Case]] | None = None
+
+    def cases(self, draw: Callable[[np.random.Generator], Iterator[Case]]) -> Callable:
+        """Declare the cases: `draw(rng)` yields them."""
+        self._cases = draw
+        return draw
+
+    def chaff(self, why: str) -> Callable[[Callable], Callable]:
+        """Declare a wrong answer together with the sentence that explains it."""
+
+        def declare(function: Callable) -> Callable:
+            self.chaffs.append(Chaff(function.__name__, why, function))
+            return function
+
+        return declare
+
+    def draw(self, seed: str = PUBLIC_SEED) -> list[Case]:
+        """The cases of one seed. The first comes again at the end: a right answer does not
+        depend on what was called before.
+
+        >>> from pnnlib.exercises import exercises_of
+        >>> convolve = exercises_of("part_d")["convolve"]
+        >>> len(convolve.draw("my seed")) == len(convolve.draw("another"))
+        True
+        """
+        digest = hashlib.sha256(f"{seed}/{self.name}".encode()).digest()
+        cases = list(self._cases(np.random.default_rng(list(digest))))
+        unknown = {case.criterion for case in cases} ^ set(self.criteria)
+        if unknown:
+            raise ValueError(f"{self.name}: criteria and cases disagree about {sorted(unknown)}")
+        return [*cases, cases[0]]
+
+    def __repr__(self) -> str:
+        return f"<exercise {self.signature}, {self.points:g} points>"
+
+
+def exercise(criteria: Mapping[str, float], tolerance: float = 1e-6) -> Callable:
+    """Make an oracle function an `Exercise`. `criteria` maps each criterion to its points.
+
+    The tolerance lets a float32 answer pass; every wrong answer is off by far more.
+    """
+
+    def declare(oracle: Callable) -> Exercise:
+        return Exercise(oracle, criteria, tolerance)
+
+    return declare
