@@ -1,0 +1,31 @@
+"""The explorables: figures that answer when a number is changed.
+
+    explore_cross_correlation   the mask on the input, one window at a time
+    show_figure, FigureView     a matplotlib figure with a description in words
+
+Each is imported when it is first asked for, so that pnnlib itself needs no
+widgets.
+
+>>> from pnnlib.explore import explore_cross_correlation
+>>> explore_cross_correlation().state()["at"]
+[0, 0]
+"""
+
+from importlib import import_module
+
+_HOME = {
+    "explore_cross_correlation": "cross_correlation",
+    "FigureView": "figure",
+    "show_figure": "figure",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__():
+    return __all__
