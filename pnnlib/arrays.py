@@ -3,24 +3,41 @@
 import numpy as np
 
 
-def as_floats(operation, **arrays):
+def as_floats(operation, optional=(), **arrays):
     """Return the arrays, in the given order, all in the one floating-point type that holds them all.
 
     Floats keep their type, so float32 in is float32 out; mixed types are
-    promoted as NumPy promotes them. Integers and booleans become float64, so
-    that a uint8 image cannot overflow. Lists are fine, None stays None.
+    promoted as NumPy promotes them, where a plain Python number gives way to any
+    array. Integers and booleans become float64, so that a uint8 image cannot
+    overflow. Lists are fine. None stays None for the names in `optional`.
 
     Shapes: any. PyTorch: `torch.result_type`, except that it keeps integers.
 
-    >>> x, b = as_floats("relu", x=[[1, 2]], b=None)
-    >>> x.dtype, b
-    (dtype('float64'), None)
+    >>> x, b = as_floats("relu", x=[[1, 2]], b=None, optional=["b"])
+    >>> x, b
+    (array([[1., 2.]]), None)
     """
-    arrays = {name: None if a is None else np.asarray(a) for name, a in arrays.items()}
-    for name, a in arrays.items():
-        if a is not None and a.dtype.kind not in "fiub":
-            raise TypeError(f"{operation}: {name} must hold real numbers, got an array of dtype {a.dtype}")
-    dtype = np.result_type(*(a.dtype for a in arrays.values() if a is not None))
+    result, types = [], []
+    for name, given in arrays.items():
+        if given is None and name in optional:
+            result.append(None)
+            continue
+        a = _as_numbers(operation, name, given)
+        result.append(a)
+        types.append(given if isinstance(given, (int, float)) else a.dtype)
+    dtype = np.result_type(*types)
     if dtype.kind != "f":
         dtype = np.dtype(np.float64)
-    return [None if a is None else a.astype(dtype, copy=False) for a in arrays.values()]
+    return [None if a is None else a.astype(dtype, copy=False) for a in result]
+
+
+def _as_numbers(operation, name, given):
+    if given is None:
+        raise TypeError(f"{operation}: {name} must be an array of numbers, got None: does what made it return it?")
+    try:
+        a = np.asarray(given)
+    except ValueError:
+        raise ValueError(f"{operation}: {name} must be an array of numbers, got rows of unequal length") from None
+    if a.dtype.kind not in "fiub":
+        raise TypeError(f"{operation}: {name} must be an array of real numbers, got one of dtype {a.dtype}")
+    return a

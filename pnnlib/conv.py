@@ -73,6 +73,7 @@ def mask_as_matrix(h, shape, stride=1, padding=0, dilation=1, order="C"):
     array([-1,  0,  0,  0,  1, -2,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0])
     """
     (h,) = as_floats("mask_as_matrix", h=h)
+    shape = tuple(np.atleast_1d(shape).tolist())
     out, _, stride, padding, dilation = _check_mask("mask_as_matrix", shape, h, stride, padding, dilation)
     # Slide the mask over a picture of pixel numbers: what a weight meets is the column it belongs in.
     pixels = np.arange(np.prod(shape)).reshape(shape, order=order)
@@ -161,7 +162,7 @@ def conv1d_backward(dy, x, w, b=None, stride=1, padding=0, dilation=1):
 
 
 def _conv(operation, axes, x, w, b, stride, padding, dilation):
-    x, w, b = as_floats(operation, x=x, w=w, b=b)
+    x, w, b = as_floats(operation, x=x, w=w, b=b, optional=["b"])
     out, kernel, stride, padding, dilation = _check_layer(operation, axes, x, w, b, stride, padding, dilation)
     w2d = w.reshape(len(w), -1)
     y = np.empty((len(x), len(w), *out), x.dtype)
@@ -174,7 +175,7 @@ def _conv(operation, axes, x, w, b, stride, padding, dilation):
 
 
 def _conv_backward(operation, axes, dy, x, w, b, stride, padding, dilation):
-    dy, x, w, b = as_floats(operation, dy=dy, x=x, w=w, b=b)
+    dy, x, w, b = as_floats(operation, dy=dy, x=x, w=w, b=b, optional=["b"])
     out, kernel, stride, padding, dilation = _check_layer(operation, axes, x, w, b, stride, padding, dilation)
     _check_dy(operation, dy, (len(x), len(w), *out))
     w2d = w.reshape(len(w), -1)
@@ -209,7 +210,7 @@ def _as_matrices(cols):
     return cols.reshape(n, c * t, int(np.prod(out)))
 
 
-def _chunks(x, kernel, out, cache=1 << 20):
+def _chunks(x, kernel, out, cache=1 << 19):
     """Yield slices of so many images that their columns stay in the cache between being filled and being used."""
     bytes_per_image = x.shape[1] * int(np.prod(kernel)) * int(np.prod(out)) * x.itemsize
     many = max(1, cache // max(1, bytes_per_image))
@@ -246,7 +247,7 @@ def _check_layer(operation, axes, x, w, b, stride, padding, dilation):
         elif x.shape[-1] == channels:
             cause = "channels go second: np.moveaxis(x, -1, 1)"
         elif x.shape[1] == many:
-            cause = f"the {channels} in w stands second, where the input channels go; is w (C, O, …)?"
+            cause = f"w has {many} masks of {channels} channels, not the other way round: swap its first two axes?"
         else:
             cause = f"x has {x.shape[1]} channels, every mask in w has {channels}"
         expected = _letters("N", channels, *spatial)
