@@ -13,7 +13,7 @@ and is marked with `pytestmark = pytest.mark.browser`. The fixtures:
               opens a notebook in JupyterLab, runs all its cells, waits until they are
               done, and returns the page.
 
-`outputs(page)` are the outputs of the cells, `run_code(page, code)` runs one more cell.
+`run_code(page, code)` runs one more cell and returns its outputs.
 """
 
 import contextlib
@@ -254,9 +254,9 @@ RUN_MORE = """async (code) => {
 
 
 def run_code(page, code):
-    """Run code in a new cell at the end of the notebook, and return its output area."""
+    """Run code in a new cell at the end of the notebook, and return its outputs."""
     page.evaluate(RUN_MORE, code)
-    return page.locator(".jp-Notebook .jp-CodeCell").last.locator(".jp-Cell-outputArea")
+    return page.locator(".jp-Notebook .jp-CodeCell").last.locator(".jp-OutputArea-output")
 
 
 def _forget_kernels(address, token):

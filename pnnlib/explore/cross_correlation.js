@@ -22,7 +22,7 @@ const key = (row, column) => `${row},${column}`;
 /** A table with numbered rows and columns; `cell(row, column)` makes what stands in it. */
 function grid(rows, columns, cell, { label, role, offset = [0, 0], shape = [rows, columns] } = {}) {
   const number = (n, axis) => (n >= offset[axis] && n < offset[axis] + shape[axis] ? String(n - offset[axis]) : "");
-  const head = make("tr", {}, make("td", { class: "corner" }));
+  const head = make("tr", {}, make("td", { class: "corner", role: "none" }));
   for (const c of times(columns)) head.append(make("th", { scope: "col" }, number(c, 1)));
   const body = times(rows).map((r) =>
     make("tr", {}, make("th", { scope: "row" }, number(r, 0)), ...times(columns).map((c) => cell(r, c))),
@@ -106,6 +106,8 @@ function render({ model, el }) {
   const maskBox = make("figure", {});
   const outputBox = make("figure", {});
   const yoursBox = make("figure", {});
+  const sign = (text) => make("span", { class: "sign", "aria-hidden": "true" }, text);
+  const star = sign("⋆");
   const legend = make("p", { class: "legend" });
   const notes = make("div", { class: "notes", role: "status" });
   const verdict = make("p", { class: "verdict", role: "status" });
@@ -119,10 +121,10 @@ function render({ model, el }) {
     "aria-label": "Step",
     oninput: () => go(Number(scrubber.value)),
   });
-  const first = button("First window", "⏮", () => go(0));
-  const back = button("Step back", "◀", () => go(model.get("step") - 1));
-  const forward = button("Step forward", "▶", () => go(model.get("step") + 1));
-  const last = button("Last window", "⏭", () => go(picture().steps.length - 1));
+  const first = button("First window", "« first", () => go(0));
+  const back = button("Step back", "‹ back", () => go(model.get("step") - 1));
+  const forward = button("Step forward", "forward ›", () => go(model.get("step") + 1));
+  const last = button("Last window", "last »", () => go(picture().steps.length - 1));
   const toDifference = button("First difference", "≠ First difference", () => go(picture().yours.first));
   const stepper = make("div", { class: "buttons stepper", role: "group", "aria-label": "Step through the windows" }, first, back, scrubber, forward, last, toDifference);
 
@@ -164,7 +166,7 @@ function render({ model, el }) {
   const sizes = make("dl", { class: "sizes" });
   const unfolded = model.get("unfold");
   const part = (name, title, ...children) =>
-    make("details", { class: name, open: unfolded.includes(name) }, make("summary", {}, title), make("div", { class: "inside" }, ...children));
+    make("details", { class: `part-${name}`, open: unfolded.includes(name) }, make("summary", {}, title), make("div", { class: "inside" }, ...children));
   const settings = part(
     "settings",
     "Settings",
@@ -195,7 +197,7 @@ function render({ model, el }) {
     { class: "pnn-cross-correlation", "aria-label": "Cross-correlation, window by window", "data-lm-suppress-shortcuts": "true" },
     question,
     presets,
-    make("div", { class: "stage" }, inputBox, maskBox, outputBox, yoursBox),
+    make("div", { class: "stage" }, inputBox, make("div", { class: "pair" }, star, maskBox), make("div", { class: "pair" }, sign("="), outputBox), yoursBox),
     legend,
     stepper,
     equation,
@@ -275,6 +277,7 @@ function render({ model, el }) {
 
   function drawMask(p) {
     const rotated = p.operation === "convolution";
+    star.textContent = rotated ? "∗" : "⋆";
     const { inputs, turned } = once(maskBox, [p.h.length, p.h[0].length, rotated], () => {
       const inputs = [];
       const turned = [];
@@ -312,7 +315,7 @@ function render({ model, el }) {
   }
 
   /** A grid of outputs to walk on: by pointer, or by the arrow keys. */
-  function drawOutput(box, title, label, table, name, walkable) {
+  function drawOutput(box, title, label, table, walkable, named) {
     if (!table.length) {
       made.delete(box);
       box.replaceChildren(caption(title, " no output"), make("p", { class: "empty" }, "∅"));
@@ -352,8 +355,8 @@ function render({ model, el }) {
       const [r, c] = [Math.floor(n / columns), n % columns];
       const text = table[r][c];
       if (cell.textContent !== text) cell.textContent = text;
-      cell.classList.toggle("long", text.length > 5);
-      if (walkable) cell.setAttribute("aria-label", `${name}[${r}, ${c}] = ${text}`);
+      cell.classList.toggle("long", text.length > 4);
+      if (walkable) cell.setAttribute("aria-label", named(n, `[${r}, ${c}] = `, text));
     });
     return cells;
   }
@@ -391,7 +394,7 @@ function render({ model, el }) {
 
     drawInput(p);
     drawMask(p);
-    outputs = drawOutput(outputBox, "y", "Output", p.y, "y", true);
+    outputs = drawOutput(outputBox, "y", "Output", p.y, true, (n, at) => `y${at}${p.steps[n].sum}`);
     drawYours(p);
     drawNotes(p);
 
@@ -418,12 +421,9 @@ function render({ model, el }) {
     if (!p.yours) return;
     const { y, name, agrees, differs, sentence } = p.yours;
     const sameShape = y && y.length === p.y.length && y[0].length === p.y[0]?.length;
-    if (y) theirs = drawOutput(yoursBox, name, "Your output", y, "yours", sameShape);
-    theirs.forEach((cell, n) => {
-      const wrong = sameShape && differs.includes(n);
-      cell.classList.toggle("wrong", wrong);
-      if (wrong) cell.setAttribute("aria-label", `${cell.getAttribute("aria-label")}, differs`);
-    });
+    const wrong = (n) => sameShape && differs.includes(n);
+    if (y) theirs = drawOutput(yoursBox, name, "Your output", y, sameShape, (n, at, text) => `yours${at}${text}${wrong(n) ? ", differs" : ""}`);
+    theirs.forEach((cell, n) => cell.classList.toggle("wrong", wrong(n)));
     if (!sameShape) theirs = [];
     verdict.classList.toggle("agrees", agrees);
     say(verdict, `${agrees ? "✓" : "✗"} ${sentence}`);
@@ -461,7 +461,7 @@ function render({ model, el }) {
     asVector.hidden = none;
     const weights = p.mask.flat();
 
-    const covered = new Map((window_?.cells ?? []).map(([r, c], n) => [key(r, c), weights[n]]));
+    const covered = new Map((window_?.cells ?? []).map(([r, c], n) => [key(r, c), p.marks[n]]));
     for (const [at, { cell, weight }] of made.get(inputBox).cells) {
       cell.classList.toggle("covered", covered.has(at));
       weight.textContent = covered.has(at) ? `×${covered.get(at)}` : "";

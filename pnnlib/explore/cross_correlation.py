@@ -222,6 +222,19 @@ def show(number, scale=0.0):
     return f"{number + 0.0:.6g}"
 
 
+def brief(text):
+    """Return a shown number shortened to what a cell of the grid can hold.
+
+    >>> brief("-3.14159"), brief("-0.0371234"), brief("12345.6"), brief("123456789")
+    ('-3.14', '-0.037', '12346', '1e+08')
+    """
+    if len(text) <= 5:
+        return text
+    number = float(text)
+    formats = (".3g", ".2g", ".1g") if abs(number) < 1000 else (".0f", ".0e")
+    return next((short for short in (f"{number:{f}}" for f in formats) if len(short) <= 6), f"{number:.0e}")
+
+
 def picture(present, my_function=None):
     """Return everything there is to see of a setting: numbers as text, and places in the padded input.
 
@@ -239,10 +252,11 @@ def picture(present, my_function=None):
         "x": [[f"{v + 0.0:.12g}" for v in row] for row in present.x],
         "h": [[f"{v + 0.0:.12g}" for v in row] for row in present.h],
         "mask": [[show(v) for v in row] for row in mask],
+        "marks": [brief(show(v)) for v in mask.ravel()],
         "operation": present.operation,
         **{name: list(pair) for name, pair in present.options().items()},
         "limits": LIMITS,
-        "y": [] if y is None else _texts(y, _scale(present)),
+        "y": [] if y is None else _brief(y, _scale(present)),
         "steps": [] if y is None else _steps(present, y),
         "unseen": [] if y is None else _unseen(present),
         "sizes": [_size_formula(present, axis) for axis in (0, 1)],
@@ -253,8 +267,8 @@ def picture(present, my_function=None):
     }
 
 
-def _texts(array, scale=0.0):
-    return [[show(v, scale) for v in row] for row in array.tolist()]
+def _brief(array, scale):
+    return [[brief(show(v, scale)) for v in row] for row in array.tolist()]
 
 
 def _scale(present):
@@ -335,7 +349,8 @@ def _size_formula(present, axis):
 
 def _notes(present):
     if not present.fits():
-        return [_no_place(present, axis) for axis in (0, 1) if present.room(axis) < 0]
+        short = " and ".join(_too_long(present, axis) for axis in (0, 1) if present.room(axis) < 0)
+        return [f"The mask does not fit: it spans {short}. Make x larger, the mask or its dilation smaller, or add padding."]
     left = [present.room(axis) % present.stride[axis] for axis in (0, 1)]
     ends = [
         f"{count} {name[:-1] if count == 1 else name} {where}"
@@ -352,9 +367,8 @@ def _notes(present):
     last = [size - over for size, over in zip(_padded_size(present), left)]
     between = sum(row < last[0] and column < last[1] for row, column in _unseen(present))
     if between:
-        cells = "1 cell lies" if between == 1 else f"{between} cells lie"
-        notes.append(f"{cells} between the weights of all windows and are passed over." if between > 1
-                     else f"{cells} between the weights of all windows and is passed over.")
+        more = "1 cell lies" if between == 1 else f"{between} cells lie"
+        notes.append(f"{more} between the windows, or between the weights of each: no output sees {'it' if between == 1 else 'them'}.")
     return notes
 
 
@@ -362,14 +376,11 @@ def _padded_size(present):
     return [n + 2 * p for n, p in zip(np.shape(present.x), present.padding)]
 
 
-def _no_place(present, axis):
+def _too_long(present, axis):
     n, k, s, p, d = present.size(axis)
-    dilated = f" (with dilation {d}: {d}·({k} − 1) + 1)" if d > 1 else ""
+    dilated = f" (dilation {d}: {d}·({k} − 1) + 1)" if d > 1 else ""
     padded = f" with its padding ({n} + 2·{p})" if p else ""
-    return (
-        f"The mask does not fit: it spans {d * (k - 1) + 1} {AXES[axis]}{dilated}, x has only {n + 2 * p}{padded}. "
-        "Make x larger or the mask smaller, or add padding."
-    )
+    return f"{d * (k - 1) + 1} {AXES[axis]}{dilated}, where x has only {n + 2 * p}{padded}"
 
 
 def pytorch_code(present):
@@ -390,8 +401,10 @@ def pytorch_code(present):
         "import torch",
         "from torch.nn.functional import conv2d",
         "",
-        f"x = torch.tensor({_literal(present.x)}, dtype=torch.float64)",
-        f"h = torch.tensor({_literal(present.h)}, dtype=torch.float64)",
+        *(
+            f"{name} = torch.tensor({_literal(table, f'{name} = torch.tensor(')}, dtype=torch.float64)"
+            for name, table in (("x", present.x), ("h", present.h))
+        ),
     ]
     if present.operation == "convolution":
         mask = "mask"
@@ -405,8 +418,10 @@ def _short(pair):
     return pair[0] if pair[0] == pair[1] else tuple(pair)
 
 
-def _literal(table):
-    return str([[int(v) if v == int(v) else v for v in row] for row in table])
+def _literal(table, start):
+    """A table as Python writes it, its rows below each other."""
+    rows = [str([int(v) if v == int(v) else v for v in row]) for row in table]
+    return "[" + (",\n" + " " * (len(start) + 1)).join(rows) + "]"
 
 
 # A student's function beside ours.
@@ -459,11 +474,11 @@ def _compared(found, outcome, present, expected):
         changed = f" It changed its own argument {' and '.join(outcome.changed)}: work on a copy."
     wrong = difference(outcome.value, expected, TOLERANCE)
     if wrong and wrong.got is None:
-        sentence = f"Nothing to compare: {wrong.sentence}."
+        sentence = f"Nothing to compare: {wrong.sentence}" + ("" if wrong.sentence.endswith("?") else ".")
         return {**found, "sentence": sentence + changed}
     got = as_numbers(outcome.value).astype(float)
     drawable = got.ndim == 2 and 0 < got.size <= 400
-    found = {**found, "y": _texts(got, _scale(present)) if drawable else None}
+    found = {**found, "y": _brief(got, _scale(present)) if drawable else None}
     if not wrong:
         note = "" if isinstance(outcome.value, np.ndarray) else f" It returned a {type(outcome.value).__name__}: an array is better."
         many = "the one output agrees" if got.size == 1 else f"all {got.size} outputs agree"
@@ -474,9 +489,12 @@ def _compared(found, outcome, present, expected):
     off = ~(np.abs(got - expected) <= tolerance)  # so that NaN is off
     differs = np.flatnonzero(off).tolist()
     i, j = map(int, np.unravel_index(differs[0], off.shape))
+    yours, ours = show(got[i, j]), show(expected[i, j], _scale(present))
+    if yours == ours:  # they differ further behind
+        yours, ours = f"{got[i, j]:.12g}", f"{expected[i, j]:.12g}"
     sentence = (
-        f"The first output that differs, row by row, is y[{i}, {j}]: yours is {show(got[i, j])}, the sum over the "
-        f"window is {show(expected[i, j], _scale(present))}. {len(differs)} of {off.size} differ."
+        f"The first output that differs, row by row, is y[{i}, {j}]: yours is {yours}, the sum over the "
+        f"window is {ours}. {len(differs)} of {off.size} differ."
     )
     other = "convolution" if present.operation == "cross-correlation" else "cross-correlation"
     if difference(got, replace(present, operation=other).y(), TOLERANCE) is None:
@@ -510,7 +528,8 @@ class CrossCorrelation(anywidget.AnyWidget):
         super().__init__(unfold=list(unfold))
         self._my_function = my_function
         self._start = start
-        self._first_question = question or PRESETS["Lecture"][1]
+        own = (asked for preset, asked in PRESETS.values() if preset == start)
+        self._first_question = question or next(own, PRESETS["Lecture"][1])
         self._question = self._first_question
         self._answers = 0
         self._set(start)

@@ -39,7 +39,7 @@ class FigureView(anywidget.AnyWidget):
         if not alt.strip():
             raise ValueError("show_figure: alt must say in words what the figure shows, got an empty text")
         png = _png(figure)
-        with self.hold_sync():  # picture and words change together
+        with self.hold_sync(), self.hold_trait_notifications():  # picture and words change together
             self.png, self.alt = png, alt
             if caption is not None:
                 self.caption = caption
