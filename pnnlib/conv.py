@@ -6,6 +6,8 @@ not place by place but tap by tap: one weight of the mask times the shifted
 input X(i+k, j+l) it meets.
 """
 
+import math
+
 import numpy as np
 
 from pnnlib.arrays import as_floats
@@ -183,7 +185,7 @@ def _conv_backward(operation, axes, dy, x, w, b, stride, padding, dilation):
     dx = np.empty(x.shape, x.dtype)
     inside = (..., *(slice(p, p + n) for p, n in zip(padding, x.shape[2:])))
     for images in _chunks(x, kernel, out):
-        dy2d = dy[images].reshape(-1, len(w), int(np.prod(out)))
+        dy2d = dy[images].reshape(-1, len(w), math.prod(out))
         padded = pad(x[images], padding)
         cols = _columns(padded, kernel, out, stride, dilation)
         dw2d += (dy2d @ _as_matrices(cols).swapaxes(1, 2)).sum(axis=0)
@@ -198,7 +200,7 @@ def _conv_backward(operation, axes, dy, x, w, b, stride, padding, dilation):
 
 def _columns(x, kernel, out, stride, dilation):
     """Copy the taps of x, padded already, into one array (N, C, KH·KW, OH, OW)."""
-    cols = np.empty((*x.shape[:2], int(np.prod(kernel)), *out), x.dtype)
+    cols = np.empty((*x.shape[:2], math.prod(kernel), *out), x.dtype)
     for t, (_, tap) in enumerate(taps(x, kernel, stride, dilation)):
         cols[:, :, t] = tap
     return cols
@@ -207,12 +209,12 @@ def _columns(x, kernel, out, stride, dilation):
 def _as_matrices(cols):
     """View the columns of each image as a matrix (N, C·KH·KW, OH·OW)."""
     n, c, t, *out = cols.shape
-    return cols.reshape(n, c * t, int(np.prod(out)))
+    return cols.reshape(n, c * t, math.prod(out))
 
 
 def _chunks(x, kernel, out, cache=1 << 19):
     """Yield slices of so many images that their columns stay in the cache between being filled and being used."""
-    bytes_per_image = x.shape[1] * int(np.prod(kernel)) * int(np.prod(out)) * x.itemsize
+    bytes_per_image = x.shape[1] * math.prod(kernel) * math.prod(out) * x.itemsize
     many = max(1, cache // max(1, bytes_per_image))
     for start in range(0, len(x), many):
         yield slice(start, start + many)
