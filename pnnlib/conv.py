@@ -75,7 +75,10 @@ def mask_as_matrix(h, shape, stride=1, padding=0, dilation=1, order="C"):
     array([-1,  0,  0,  0,  1, -2,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0])
     """
     (h,) = as_floats("mask_as_matrix", h=h)
-    shape = tuple(np.atleast_1d(shape).tolist())
+    shape = np.atleast_1d(shape)
+    if shape.ndim != 1:
+        raise ValueError(f"mask_as_matrix: shape must be a shape, such as (4, 4), got an array {shape.shape}: x.shape?")
+    shape = tuple(shape.tolist())
     out, _, stride, padding, dilation = _check_mask("mask_as_matrix", shape, h, stride, padding, dilation)
     # Slide the mask over a picture of pixel numbers: what a weight meets is the column it belongs in.
     pixels = np.arange(np.prod(shape)).reshape(shape, order=order)
@@ -166,7 +169,7 @@ def conv1d_backward(dy, x, w, b=None, stride=1, padding=0, dilation=1):
 def _conv(operation, axes, x, w, b, stride, padding, dilation):
     x, w, b = as_floats(operation, x=x, w=w, b=b, optional=["b"])
     out, kernel, stride, padding, dilation = _check_layer(operation, axes, x, w, b, stride, padding, dilation)
-    w2d = w.reshape(len(w), -1)
+    w2d = w.reshape(len(w), math.prod(w.shape[1:]))
     y = np.empty((len(x), len(w), *out), x.dtype)
     for images in _chunks(x, kernel, out):
         cols = _columns(pad(x[images], padding), kernel, out, stride, dilation)
@@ -180,7 +183,7 @@ def _conv_backward(operation, axes, dy, x, w, b, stride, padding, dilation):
     dy, x, w, b = as_floats(operation, dy=dy, x=x, w=w, b=b, optional=["b"])
     out, kernel, stride, padding, dilation = _check_layer(operation, axes, x, w, b, stride, padding, dilation)
     _check_dy(operation, dy, (len(x), len(w), *out))
-    w2d = w.reshape(len(w), -1)
+    w2d = w.reshape(len(w), math.prod(w.shape[1:]))
     dw2d = np.zeros_like(w2d)
     dx = np.empty(x.shape, x.dtype)
     inside = (..., *(slice(p, p + n) for p, n in zip(padding, x.shape[2:])))

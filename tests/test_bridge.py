@@ -122,6 +122,13 @@ def test_a_function_that_writes_into_its_argument_deceives_nobody():
 
     assert not compare(doubled_in_place, lambda x: x, [1, 2])
     assert not compare(relu, F.relu, [1, 2], backward=halved_dy)
+
+    def squared_in_place(x):
+        x *= x
+        return x
+
+    # The backward still gets the x that PyTorch got.
+    assert compare(squared_in_place, torch.square, [3, 4], backward=lambda dy, x: 2 * x * dy)
     x = np.ones(2)
     compare(doubled_in_place, lambda x: x, x)
     np.testing.assert_array_equal(x, [1, 1])

@@ -83,8 +83,10 @@ def test_a_batch_in_chunks_is_the_batch(images_per_chunk, rng, monkeypatch):
 
 
 def test_a_batch_larger_than_the_cache_is_divided(rng):
-    x, w = rng.normal(size=(7, 4, 33, 32)), rng.normal(size=(2, 4, 3, 3))
-    assert len(list(pnnlib.conv._chunks(x, (3, 3), (31, 30)))) > 1
+    x, w = rng.normal(size=(7, 2, 33, 32)), rng.normal(size=(2, 2, 3, 3))
+    chunks = list(pnnlib.conv._chunks(x, kernel=(3, 3), out=(31, 30)))
+    assert 1 < len(chunks) < 7
+    assert np.concatenate([np.arange(7)[images] for images in chunks]).tolist() == list(range(7))
     check_torch(conv2d, F.conv2d, x, w, backward=conv2d_backward, rng=rng)
 
 
@@ -237,6 +239,7 @@ W = np.ones((16, 3, 5, 5))
     (convolve, (H, X), "convolve: the mask must fit"),
     (convolve, (5, 3), "convolve: x must be (H, W) and h (KH, KW), or (L,) and (K,), got x of shape () and h of shape ()"),
     (mask_as_matrix, (H, 4), "mask_as_matrix: x must be (H, W) and h (KH, KW)"),
+    (mask_as_matrix, (H, X), "mask_as_matrix: shape must be a shape, such as (4, 4), got an array (4, 4): x.shape?"),
     (mask_as_matrix, (X, (2, 2)), "mask_as_matrix: the mask must fit"),
 ])
 def test_errors_name_the_operation_the_shapes_and_the_cause(function, arguments, message):
