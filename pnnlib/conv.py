@@ -184,15 +184,15 @@ def _conv_backward(operation, axes, dy, x, w, b, stride, padding, dilation):
     out, kernel, stride, padding, dilation = _check_layer(operation, axes, x, w, b, stride, padding, dilation)
     _check_dy(operation, dy, (len(x), len(w), *out))
     w2d = w.reshape(len(w), math.prod(w.shape[1:]))
+    dy2d = dy.reshape(len(x), len(w), math.prod(out))
     dw2d = np.zeros_like(w2d)
     dx = np.empty(x.shape, x.dtype)
     inside = (..., *(slice(p, p + n) for p, n in zip(padding, x.shape[2:])))
     for images in _chunks(x, kernel, out):
-        dy2d = dy[images].reshape(-1, len(w), math.prod(out))
         padded = pad(x[images], padding)
         cols = _columns(padded, kernel, out, stride, dilation)
-        dw2d += (dy2d @ _as_matrices(cols).swapaxes(1, 2)).sum(axis=0)
-        dcols = (w2d.T @ dy2d).reshape(cols.shape)
+        dw2d += (dy2d[images] @ _as_matrices(cols).swapaxes(1, 2)).sum(axis=0)
+        dcols = (w2d.T @ dy2d[images]).reshape(cols.shape)
         dpadded = np.zeros(padded.shape, x.dtype)
         for t, (_, dtap) in enumerate(taps(dpadded, kernel, stride, dilation)):
             dtap += dcols[:, :, t]  # windows overlap, so a pixel is owed by many places

@@ -100,6 +100,16 @@ def test_an_empty_batch(rng):
     check_values(db, np.zeros_like(b))
 
 
+def test_no_masks_make_no_maps():
+    x, w, b = np.ones((2, 3, 5, 6)), np.ones((0, 3, 2, 3)), np.ones(0)
+    y = conv2d(x, w, b)
+    assert y.shape == (2, 0, 4, 4)
+    dx, dw, db = conv2d_backward(y, x, w, b)
+    check_values(dx, np.zeros_like(x))
+    check_values(dw, w)
+    check_values(db, b)
+
+
 def test_one_by_one_convolution_is_a_weighted_sum_of_the_channels(rng):
     x, w = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(6, 3, 1, 1))
     check_values(conv2d(x, w), np.moveaxis(np.moveaxis(x, 1, -1) @ w[:, :, 0, 0].T, -1, 1))
@@ -221,8 +231,8 @@ W = np.ones((16, 3, 5, 5))
     (conv2d, (np.ones((2, 3, 9, 9)), np.ones((3, 5, 5))), "conv2d: w must be (O, C, KH, KW), got (3, 5, 5)"),
     (conv2d, (np.ones((2, 3, 9, 9)), W, np.ones((16, 1, 1))),
      "conv2d: b must be (16,) for w of shape (16, 3, 5, 5), got (16, 1, 1): one number for each output channel"),
-    (conv2d, (np.ones((2, 3, 9, 9)), W, 2), "got (): one number for each output channel; options come after b: stride="),
-    (conv2d, (np.ones((2, 3, 4, 9)), W), "conv2d: the mask must fit into the input, got a mask of size 5, on an axis of 4"),
+    (conv2d, (np.ones((2, 3, 9, 9)), W, 2), "one number for each output channel; options come after b: stride="),
+    (conv2d, (np.ones((2, 3, 4, 9)), W), "conv2d: the mask must fit into the input, got a mask of size 5"),
     (conv2d, (np.ones((2, 3, 9, 9)), W, None, 0), "conv2d: stride must be at least 1, got 0"),
     (conv2d, (np.ones((2, 3, 9, 9)), W, None, 1, -1), "conv2d: padding must be at least 0, got -1"),
     (conv2d, (np.ones((2, 3, 9, 9)), W, None, 1, 0, (1, 0)), "conv2d: dilation must be at least 1, got (1, 0)"),
@@ -235,9 +245,9 @@ W = np.ones((16, 3, 5, 5))
     (conv1d_backward, (np.ones((2, 4)), np.ones((2, 3, 9)), np.ones((4, 3, 5))),
      "conv1d_backward: dy must be (N, O, OL) = (2, 4, 5)"),
     (cross_correlate, (np.ones((3, 9, 9)), H), "cross_correlate: x must be (H, W) and h (KH, KW)"),
-    (cross_correlate, (H, X), "cross_correlate: the mask must fit into the input, got a mask of size 4, on an axis of 2"),
+    (cross_correlate, (H, X), "cross_correlate: the mask must fit into the input, got a mask of size 4"),
     (convolve, (H, X), "convolve: the mask must fit"),
-    (convolve, (5, 3), "convolve: x must be (H, W) and h (KH, KW), or (L,) and (K,), got x of shape () and h of shape ()"),
+    (convolve, (5, 3), "convolve: x must be (H, W) and h (KH, KW), or (L,) and (K,), got x of shape ()"),
     (mask_as_matrix, (H, 4), "mask_as_matrix: x must be (H, W) and h (KH, KW)"),
     (mask_as_matrix, (H, X), "mask_as_matrix: shape must be a shape, such as (4, 4), got an array (4, 4): x.shape?"),
     (mask_as_matrix, (X, (2, 2)), "mask_as_matrix: the mask must fit"),
