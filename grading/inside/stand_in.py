@@ -1,0 +1,72 @@
+"""torch and pnnlib where exercises are marked: they can be imported, and say so when used.
+
+A leftover import must not cost marks, and the answer must not be on the disk.
+"""
+
+import importlib.abc
+import importlib.machinery
+import sys
+import types
+
+NAMES = ("torch", "pnnlib", "torchgen", "functorch")
+
+# Set-up and checks that a student leaves in a cell; they do nothing for an answer.
+HARMLESS = {
+    "manual_seed", "set_default_dtype", "set_printoptions", "set_num_threads",
+    "check", "check_question", "show_figure", "explore_cross_correlation",
+}  # fmt: skip
+
+
+class NotAvailable(Exception):
+    """Shown to the student in the feedback."""
+
+
+class StandIn(types.ModuleType):
+    """A module, class or function of a library that is not there."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.__path__ = []
+
+    def __getattr__(self, name):
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return StandIn(f"{self.__name__}.{name}")
+
+    def __call__(self, *args, **kwargs):
+        if self.__name__.rpartition(".")[2] in HARMLESS:
+            return None
+        raise NotAvailable(
+            f"{self.__name__} is not available where exercises are marked: write it in NumPy"
+        )
+
+    def __instancecheck__(self, instance):
+        return False
+
+    def __mro_entries__(self, bases):  # class Net(torch.nn.Module) in a leftover cell
+        return ()
+
+    def __or__(self, other):  # a type hint such as torch.Tensor | None
+        return self
+
+    __ror__ = __or__
+
+    def __repr__(self):
+        return f"<{self.__name__}, not available where exercises are marked>"
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in NAMES:
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec):
+        return StandIn(spec.name)
+
+    def exec_module(self, module):
+        pass
+
+
+def install():
+    sys.meta_path.insert(0, Finder())
