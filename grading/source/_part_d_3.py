@@ -59,3 +59,88 @@ Think of the neuron again. Its receptive field is a small block: $k\times l$ pix
 The mask slides along rows and columns. It never slides along the channels, for it already covers them all.
 """
 
+# %% [markdown]
+r"""
+## The whole layer
+
+Put both together. There are $C$ channels in and $O$ masks, each with $C$ slices. The output has $O$ channels, ready for the next layer:
+
+$$Y(o, i, j) = b(o) + \sum_{c,k,l} X(c,\; i\,s + k\,d - p,\; j\,s + l\,d - p)\; W(o, c, k, l), \qquad X = 0 \text{ outside.}$$
+
+| array | shape | read it as |
+|---|---|---|
+| `x` | $(C, H, W)$ | one sheet for each input channel |
+| `w` | $(O, C, k, l)$ | $O$ masks, each with a slice for each input channel |
+| `b` | $(O,)$ | one number for each mask, not for each slice |
+| `y` | $(O, OH, OW)$ | one map for each mask; `OH` and `OW` come from `output_size` |
+
+Stride $s$, padding $p$ and dilation $d$ are what they were before, and they act on rows and columns only.
+
+**Where did the threshold go?** A neuron with threshold $\theta$ computes $\sum wx - \theta$. Call $b = -\theta$ and it computes $\sum wx + b$. It is the same number with its sign turned, and $b$ is learnt like any weight. One neuron, one bias: every place in a map shares it, since every place is a copy of the same neuron.
+
+**How many parameters?** Each mask has $C\,k\,l$ weights and one bias, so the layer has $O\,(C\,k\,l + 1)$. The size of the image does not appear.
+"""
+
+# %% [markdown]
+r"""
+### By hand, as in an exam
+
+Two channels go in, two masks are applied, stride 1, no padding:
+
+$$X(0) = \begin{pmatrix} 1&0&2\\0&1&1\\2&1&0 \end{pmatrix} \quad
+X(1) = \begin{pmatrix} 0&1&1\\1&0&2\\1&2&0 \end{pmatrix}$$
+
+$$W(0,0) = \begin{pmatrix} 1&0\\0&-1 \end{pmatrix} \quad W(0,1) = \begin{pmatrix} 0&1\\1&0 \end{pmatrix} \quad
+W(1,0) = \begin{pmatrix} 0&0\\0&0 \end{pmatrix} \quad W(1,1) = \begin{pmatrix} 1&-1\\0&0 \end{pmatrix}$$
+
+The thresholds are $\theta = (2, -1)$, so $b = (-2, 1)$. Take a pencil before you read on. Write the shape of the answer down first.
+
+**Shape.** Two masks, and $3 - 2 + 1 = 2$ places each way: $(2, 2, 2)$.
+
+**First map.** Slide each slice over its own channel, then add, then add the bias:
+
+$$\begin{pmatrix} 0&-1\\-1&1 \end{pmatrix} + \begin{pmatrix} 2&1\\1&4 \end{pmatrix} - 2 = \begin{pmatrix} 0&-2\\-2&3 \end{pmatrix}$$
+
+The top-left number in full: $(1\cdot 1 + 1\cdot(-1)) + (1\cdot 1 + 1\cdot 1) - 2 = 0$.
+
+**Second map.** Its first slice is zero, so channel 0 says nothing:
+
+$$\begin{pmatrix} 0&0\\0&0 \end{pmatrix} + \begin{pmatrix} -1&0\\1&-2 \end{pmatrix} + 1 = \begin{pmatrix} 0&1\\2&-1 \end{pmatrix}$$
+
+Three slips cost most of the marks here. Keeping the channels apart gives four maps. Adding the bias to every slice counts it twice. And writing $+\theta$ where $-\theta$ belongs moves the whole map.
+"""
+
+# %% [markdown]
+r"""
+### Exercise 7 · conv_layer
+
+about 25 minutes · difficulty 4 of 5 · importance 5 of 5 · 3 points
+
+Write the whole layer for one image. You already own the hard part: `cross_correlate_general` slides one slice over one channel and knows all three options. What is left is to decide what is added to what. If that exercise is still open, slide the block yourself: at each place take all the channels under the mask at once.
+
+Before you type, say which loop makes a new map, and which only adds to one.
+"""
+
+# %% nbgrader={"grade_id": "conv_layer", "solution": true}
+def conv_layer(x, w, b, stride=1, padding=0, dilation=1):
+    """Apply a convolutional layer to one image.
+
+    Arguments: x (C, H, W), the image; w (O, C, k, l), the masks; b (O,), the
+    biases; stride, padding and dilation, each an int or a pair (rows, columns).
+    Result: the feature maps, an array (O, OH, OW).
+
+    Example: one channel, one mask of a single weight 2, bias 10.
+    >>> conv_layer(np.array([[[1., 3.]]]), np.array([[[[2.]]]]), np.array([10.]))
+    array([[[12., 16.]]])
+    """
+    ### BEGIN SOLUTION
+    maps = []
+    for mask, bias in zip(w, b):
+        sheets = [cross_correlate_general(c, m, stride, padding, dilation) for c, m in zip(x, mask)]
+        maps.append(sum(sheets) + bias)  # add the channels up, then the bias, once
+    return np.array(maps)
+    ### END SOLUTION
+
+# %% nbgrader={"grade_id": "check-conv_layer", "grade": true}
+check(conv_layer)
+
