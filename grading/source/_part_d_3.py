@@ -144,3 +144,142 @@ def conv_layer(x, w, b, stride=1, padding=0, dilation=1):
 # %% nbgrader={"grade_id": "check-conv_layer", "grade": true}
 check(conv_layer)
 
+# %% [markdown]
+r"""
+**The same numbers in PyTorch.** First the example you did by hand, then a larger layer with random numbers. `torch.nn.functional.conv2d` is the layer you have just written.
+"""
+
+# %% tags=["explore"]
+import numpy as np
+import torch
+from pnnlib.bridge import compare
+
+x = np.array([[[1, 0, 2], [0, 1, 1], [2, 1, 0]], [[0, 1, 1], [1, 0, 2], [1, 2, 0]]], float)
+w = np.array([[[[1, 0], [0, -1]], [[0, 1], [1, 0]]], [[[0, 0], [0, 0]], [[1, -1], [0, 0]]]], float)
+b = np.array([-2.0, 1.0])
+print("x", x.shape, " w", w.shape, " b", b.shape)
+print(torch.nn.functional.conv2d(torch.tensor(x), torch.tensor(w), torch.tensor(b)).numpy())
+
+print(conv_layer(x, w, b))
+
+rng = np.random.default_rng(0)
+x, w, b = rng.normal(size=(3, 9, 11)), rng.normal(size=(5, 3, 3, 2)), rng.normal(size=5)
+print(compare(conv_layer, torch.nn.functional.conv2d, x, w, b, stride=(2, 1), padding=(1, 0), dilation=2))
+
+# %% [markdown]
+r"""
+**What goes wrong in practice.**
+
+- *Channels last.* Image files usually arrive as $(H, W, 3)$; the layer wants $(3, H, W)$. Write `np.moveaxis(image, -1, 0)`. A `reshape` to that shape also runs, and scrambles the picture without a word.
+- *Masks the wrong way round.* In `w` the output comes first: $(O, C, k, l)$. When $O = C$, nothing complains if you swap them.
+- *A whole batch.* PyTorch takes $(N, C, H, W)$, and also one image without the $N$. `pnnlib.conv.conv2d` always wants the $N$.
+- *A forgotten reshape of the bias.* `y + b` lines `b` up with the *columns*. It has to be `b[:, None, None]`.
+"""
+
+# %% [markdown]
+r"""
+## 1×1 convolution
+
+**Guess first.** A mask of $1\times1$ pixels cannot see an edge, nor any other pattern of neighbouring pixels. Is there any use in it?
+
+With a single channel, hardly: it multiplies every pixel by the same number. With many channels it does something new. At every pixel it takes a **weighted sum of the channels**:
+
+$$Y(o, i, j) = \sum_{c} W(o, c)\; X(c, i, j) .$$
+
+The mask has one weight in each channel. It moves by stride 1 and gets no padding, so rows and columns stay as they were. Pixels never mix; channels do.
+
+- With **fewer** masks than channels, the stack gets thinner: 256 maps become 64 mixtures of them.
+- With **more** masks than channels, it gets thicker.
+
+You can also see it as a small fully connected layer that reads the $C$ numbers at one pixel and gives $O$ numbers back, with the same weights at every pixel.
+
+### What does it save?
+
+Many masks find many patterns. But every map you add is another channel that each mask of the *next* layer must cover. **Guess:** 256 maps of $14\times14$, then a layer of 256 masks of $3\times3$ with padding 1. How many weights is that? Now put 64 masks of $1\times1$ in between. What is left of the cost: nine tenths, half, or less than a third?
+
+Count without biases. A layer has $O\,C\,k\,l$ weights, and each of them is used once at each of the $14\cdot 14 = 196$ places:
+
+| layers | weights | multiplications |
+|---|---|---|
+| $3\times3$, 256 → 256 | $256\cdot 256\cdot 9 = 589\,824$ | 115,605,504 |
+| $1\times1$, 256 → 64, then $3\times3$, 64 → 256 | $16\,384 + 147\,456 = 163\,840$ | 32,112,640 |
+| $1\times1$, 256 → 64, $3\times3$, 64 → 64, $1\times1$, 64 → 256 | $16\,384 + 36\,864 + 16\,384 = 69\,632$ | 13,647,872 |
+
+The second row is a $1\times1$ layer put in front of an expensive one. It costs 3.6 times less. The third squeezes, looks, and widens again: 8.5 times less. People call it a **bottleneck**.
+
+Don't believe the table. The next cell lets PyTorch count.
+"""
+
+# %% tags=["explore"]
+import time
+
+import torch
+from torch.nn import Conv2d, Sequential
+from torch.utils.flop_counter import FlopCounterMode
+
+networks = {
+    "3x3 alone": Conv2d(256, 256, 3, padding=1, bias=False),
+    "1x1, 3x3": Sequential(Conv2d(256, 64, 1, bias=False), Conv2d(64, 256, 3, padding=1, bias=False)),
+    "1x1, 3x3, 1x1": Sequential(
+        Conv2d(256, 64, 1, bias=False), Conv2d(64, 64, 3, padding=1, bias=False), Conv2d(64, 256, 1, bias=False)
+    ),
+}
+maps = torch.zeros(1, 256, 14, 14)
+with torch.no_grad():
+    for name, network in networks.items():
+        with FlopCounterMode(display=False) as counter:
+            y = network(maps)
+        weights = sum(p.numel() for p in network.parameters())
+        products = counter.get_total_flops() // 2  # it counts every product and every addition
+        seconds = []
+        for _ in range(20):
+            start = time.perf_counter()
+            network(maps)
+            seconds.append(time.perf_counter() - start)
+        print(f"{name:15} {tuple(y.shape)}  {weights:8,} weights  {products:12,} products  {1000 * min(seconds):.2f} ms")
+
+# %% [markdown]
+r"""
+The counts are exact. The times are your computer's, and they need not shrink by the same factor: small layers are held up by other things than multiplications.
+
+Nothing is free. After the bottleneck the $3\times3$ masks see 64 mixtures, no longer all 256 maps. It works well because maps tend to resemble each other, and because the mixtures are learnt.
+
+### Exercise 8 · conv_1x1
+
+about 10 minutes · difficulty 2 of 5 · importance 4 of 5 · 1 point
+
+Write it *without* sliding anything. Hint: for one pixel it is a matrix times a vector, `w @ x[:, i, j]`. How do you say that for all pixels at once?
+"""
+
+# %% nbgrader={"grade_id": "conv_1x1", "solution": true}
+def conv_1x1(x, w):
+    """Take weighted sums of the channels, at every pixel.
+
+    Arguments: x (C, H, W), the input; w (O, C), one row of weights for each mask.
+    Result: an array (O, H, W).
+
+    Example: one pixel with channels 1 and 2; one mask adds, the other subtracts.
+    >>> conv_1x1(np.array([[[1.]], [[2.]]]), np.array([[1., 1.], [1., -1.]])).ravel()
+    array([ 3., -1.])
+    """
+    ### BEGIN SOLUTION
+    return np.einsum("oc,chw->ohw", w, x)
+    ### END SOLUTION
+
+# %% nbgrader={"grade_id": "check-conv_1x1", "grade": true}
+check(conv_1x1)
+
+# %% tags=["explore"]
+import numpy as np
+import torch
+from pnnlib.bridge import compare
+
+rng = np.random.default_rng(1)
+x, w = rng.normal(size=(6, 4, 5)), rng.normal(size=(3, 6))
+print(compare(conv_1x1, lambda x, w: torch.nn.functional.conv2d(x, w[:, :, None, None]), x, w))
+
+# %% [markdown]
+r"""
+**What goes wrong in practice.** Two $1\times1$ layers with nothing in between are one: a matrix times a matrix is a matrix. Without a non-linearity such as ReLU between them you pay for two and get one. And a $1\times1$ layer with stride 2 is allowed, but it throws three pixels out of four away unread.
+"""
+
