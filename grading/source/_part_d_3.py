@@ -283,3 +283,143 @@ r"""
 **What goes wrong in practice.** Two $1\times1$ layers with nothing in between are one: a matrix times a matrix is a matrix. Without a non-linearity such as ReLU between them you pay for two and get one. And a $1\times1$ layer with stride 2 is allowed, but it throws three pixels out of four away unread.
 """
 
+# %% [markdown]
+r"""
+## Backward: how the masks learn
+
+Nobody draws the masks of a network by hand. They start as random numbers, and the gradient shapes them. So the layer needs a way back: the loss $L$ sends in $dY = \partial L/\partial Y$, and we want $dX$, $dW$ and $db$, each the shape of its own array.
+
+**Guess first.** In a $5\times5$ image under a $3\times3$ mask, which pixel has the greatest say in the output: the one in the corner or the one in the middle? How many outputs does each of them touch?
+
+The corner pixel lies under the mask once. The middle one lies under it nine times, once under each weight. Its gradient has nine parts. Keep that in mind.
+
+**Step 1: look at one product.** The whole layer is a long sum of products. Take a single one, with stride $s$ and padding $p$:
+
+$$Y(o, i, j) \;\;\text{contains}\;\; X(c,\, m,\, n)\; W(o, c, k, l), \qquad m = i\,s + k - p, \quad n = j\,s + l - p .$$
+
+Wiggle $W$ and $Y$ moves by $X$ times as much. Wiggle $X$ and $Y$ moves by $W$ times as much. So this product owes
+
+$$dY(o,i,j)\; W(o,c,k,l) \;\text{ to its pixel,} \qquad dY(o,i,j)\; X(c,m,n) \;\text{ to its weight.}$$
+
+The rest is bookkeeping: collect what is owed.
+
+**Step 2: the bias.** $b(o)$ is added at every place of map $o$, with factor 1:
+
+$$db(o) = \sum_{i,j} dY(o, i, j) .$$
+
+A sum, not a mean. Every copy of the neuron shares this bias, and all of them report.
+
+**Step 3: the weights.** $W(o,c,k,l)$ is used once at every place:
+
+$$dW(o, c, k, l) = \sum_{i,j} dY(o, i, j)\; X(c,\, i\,s + k - p,\, j\,s + l - p) .$$
+
+For stride 1 you know this sum. It is the cross-correlation of the padded channel $c$ with $dY(o)$ as the mask.
+
+**Step 4: the pixels.** Here each product pays into a different place, and windows overlap, so several products pay into the same one:
+
+$$dX(c,\; i\,s + k - p,\; j\,s + l - p) \;\mathrel{+}=\; dY(o, i, j)\; W(o, c, k, l) \qquad \text{for all } o, i, j, k, l .$$
+
+That is why it says `+=`. With `=`, the last window would wipe out what the others had paid in.
+
+**Step 5: the padding.** Some of these payments go to the zeros you appended. Collect them in an array as large as the *padded* input, then crop it. Nobody needs the gradient of a zero that never changes.
+"""
+
+# %% [markdown]
+r"""
+### Where the turned mask appears
+
+Turn step 4 round. Instead of asking where a product pays, stand at one pixel and ask who pays in. For stride 1 and no padding, $m = i + k$ means $i = m - k$:
+
+$$dX(c, m, n) = \sum_{o}\sum_{k,l} dY(o,\, m-k,\, n-l)\; W(o, c, k, l), \qquad dY = 0 \text{ outside.}$$
+
+There is a *minus* before $k$ and $l$. This is true convolution: the mask turned by 180°, sliding over a $dY$ that has been padded by $k-1$ and $l-1$. The forward pass needs no turned mask. The backward pass brings it in by itself.
+
+In one dimension you can see all of it. Take $x = (x_0, x_1, x_2)$ and $h = (h_0, h_1)$:
+
+$$y_0 = h_0 x_0 + h_1 x_1, \qquad y_1 = h_0 x_1 + h_1 x_2 .$$
+
+Collect what each pixel is owed:
+
+$$dx_0 = h_0\, dy_0, \qquad dx_1 = h_1\, dy_0 + h_0\, dy_1, \qquad dx_2 = h_1\, dy_1 .$$
+
+Now slide the turned mask $(h_1, h_0)$ over $(0, dy_0, dy_1, 0)$. You get the same three sums. And $x_1$, which both windows cover, has two parts: there is the `+=`.
+
+Do you remember the matrix $M$ of `mask_as_matrix`, with $y = Mx$? Then $dx = M^\top dy$. The transposed matrix holds the same weights, and along its rows they stand in turned order.
+
+### Exercise 9 · conv_layer_backward
+
+about 35 minutes · difficulty 5 of 5 · importance 4 of 5 · 3 points
+
+You are given `dy`, and the `x` and `w` of the forward pass. Return all three gradients. Dilation stays 1 here.
+
+A plan that works: pad `x`; make an array of zeros as large as that for its gradient; visit every place of `dy`; there, pay the window and pay the mask; crop at the end. If the sizes do not divide, some pixels at the bottom and on the right lie under no window. Their gradient is 0, and `dx` still has the shape of `x`.
+"""
+
+# %% nbgrader={"grade_id": "conv_layer_backward", "solution": true}
+def conv_layer_backward(dy, x, w, stride=1, padding=0):
+    """Return the gradients of a loss at the input, the masks and the biases of a convolutional layer.
+
+    Arguments: dy (O, OH, OW), the gradient at the output; x (C, H, W) and
+    w (O, C, k, l), as in the forward pass; stride and padding, each an int or
+    a pair (rows, columns), as in the forward pass.
+    Result: (dx, dw, db), of shapes (C, H, W), (O, C, k, l) and (O,).
+
+    Example: three pixels, a mask of two weights.
+    >>> x, w, dy = np.array([[[1., 2., 3.]]]), np.array([[[[10., 20.]]]]), np.array([[[1., 4.]]])
+    >>> dx, dw, db = conv_layer_backward(dy, x, w)
+    >>> dx.ravel(), dw.ravel(), db
+    (array([10., 60., 80.]), array([ 9., 14.]), array([5.]))
+    """
+    ### BEGIN SOLUTION
+    s, t = stride if isinstance(stride, tuple) else (stride, stride)
+    p, q = padding if isinstance(padding, tuple) else (padding, padding)
+    padded = np.pad(x, ((0, 0), (p, p), (q, q)))
+    dpadded, dw = np.zeros(padded.shape), np.zeros(w.shape)
+    rows, columns = w.shape[2:]
+    for o, i, j in np.ndindex(dy.shape):
+        window = (slice(None), slice(i * s, i * s + rows), slice(j * t, j * t + columns))
+        dpadded[window] += dy[o, i, j] * w[o]  # windows overlap: add, do not assign
+        dw[o] += dy[o, i, j] * padded[window]
+    dx = dpadded[:, p : p + x.shape[1], q : q + x.shape[2]]
+    return dx, dw, dy.sum(axis=(1, 2))
+    ### END SOLUTION
+
+# %% nbgrader={"grade_id": "check-conv_layer_backward", "grade": true}
+check(conv_layer_backward)
+
+# %% [markdown]
+r"""
+**The same numbers in PyTorch.** PyTorch's autograd starts from a random `dy` and works out its own gradients. Yours should agree to some fifteen digits. `compare` calls its backward with the bias too, which the gradients do not depend on, so a small wrapper drops it.
+"""
+
+# %% tags=["explore"]
+import numpy as np
+import torch
+from pnnlib.bridge import compare
+
+
+def backward(dy, x, w, b, **options):
+    return conv_layer_backward(dy, x, w, **options)
+
+
+rng = np.random.default_rng(2)
+x, w, b = rng.normal(size=(3, 8, 7)), rng.normal(size=(4, 3, 3, 2)), rng.normal(size=4)
+for options in ({}, {"padding": 1}, {"stride": (2, 3), "padding": (1, 0)}):
+    print(options)
+    print(compare(conv_layer, torch.nn.functional.conv2d, x, w, b, backward=backward, **options))
+
+# %% [markdown]
+r"""
+**And the turned mask, as a check.** For stride 1, your own layer can do the backward of the input. Turn the masks, swap their first two axes (each input channel now gathers from all the maps), pad by one less than the mask, and run it *forward*.
+"""
+
+# %% tags=["explore"]
+import numpy as np
+
+rng = np.random.default_rng(3)
+x, w, dy = rng.normal(size=(2, 5, 6)), rng.normal(size=(3, 2, 3, 2)), rng.normal(size=(3, 3, 5))
+turned = w[:, :, ::-1, ::-1].swapaxes(0, 1)
+forwards = conv_layer(dy, turned, np.zeros(2), padding=(2, 1))
+dx, dw, db = conv_layer_backward(dy, x, w)
+print("shapes", forwards.shape, dx.shape, " largest difference", abs(forwards - dx).max())
+
