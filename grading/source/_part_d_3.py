@@ -423,3 +423,82 @@ forwards = conv_layer(dy, turned, np.zeros(2), padding=(2, 1))
 dx, dw, db = conv_layer_backward(dy, x, w)
 print("shapes", forwards.shape, dx.shape, " largest difference", abs(forwards - dx).max())
 
+# %% [markdown]
+r"""
+**What goes wrong in practice.** The nastiest backward bugs do not crash. A forgotten crop is caught by the shape. A `=` where `+=` belongs, or a missing sum over the maps, still gives arrays of the right shape, and often a loss that falls, only more slowly. Compare with a derivative you trust before you train. And pass the *same* stride and padding to both functions.
+"""
+
+# %% [markdown]
+r"""
+## Experiment: can your layer find a mask it has never seen?
+
+Here is the game. A secret layer applies a Sobel mask to handwritten digits:
+
+$$S = \begin{pmatrix} -1&0&1\\-2&0&2\\-1&0&1 \end{pmatrix}, \qquad b = 0 .$$
+
+Your layer does not get to see $S$. It sees only digits $X$ and the secret outputs $T$. It starts with nine random weights and a bias, and at each step it takes one digit and moves downhill on
+
+$$L = \frac{1}{2 \cdot 36} \sum_{i,j} \bigl(Y(i,j) - T(i,j)\bigr)^2, \qquad dY = \frac{Y - T}{36} .$$
+
+The forward pass is *your* `conv_layer`. The backward pass is *your* `conv_layer_backward`.
+
+**Predict first, and write it down.**
+
+1. Will the nine weights come to equal $S$? Or some other mask that does the job equally well?
+2. How many digits will it take until the loss is a thousand times smaller: about 10, 100 or 1000?
+3. What becomes of the bias?
+4. The step size is 0.5. What happens at 1?
+"""
+
+# %% tags=["explore"]
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.datasets import load_digits
+from pnnlib.conv import conv2d
+from pnnlib.explore.figure import show_figure
+
+digits = load_digits().images / 16
+sobel = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+targets = conv2d(digits[:, None], sobel[None, None])  # all that is known of the secret layer
+
+
+def learn(rate, steps, seed=0):
+    """Return the loss and the mask before every step, and the last bias."""
+    rng = np.random.default_rng(seed)
+    w, b = rng.normal(0, 0.5, (1, 1, 3, 3)), np.array([0.5])
+    losses, masks = [], []
+    for _ in range(steps):
+        n = rng.integers(len(digits))
+        x, t = digits[n][None], targets[n]
+        error = conv_layer(x, w, b) - t
+        losses.append((error**2).mean() / 2)
+        masks.append(w[0, 0].copy())
+        dx, dw, db = conv_layer_backward(error / error.size, x, w)
+        w, b = w - rate * dw, b - rate * db
+    return np.array(losses), np.array(masks), b
+
+
+losses, masks, b = learn(rate=0.5, steps=400)
+print("the mask after 400 digits:\n", masks[-1].round(2), "\nthe bias:", b.round(3))
+smooth = np.convolve(losses, np.ones(10) / 10, "valid")  # the mean of 10 digits: single ones differ a lot
+print("the loss is 1000 times smaller after", int(np.argmax(smooth < smooth[0] / 1000)), "digits")
+
+figure = Figure(figsize=(9, 5), layout="constrained")
+above, below = figure.subfigures(2, 1, height_ratios=[3, 2])
+axes = above.subplots()
+axes.semilogy(losses)
+axes.set(xlabel="digits seen", ylabel="loss", title="The loss, on a logarithmic scale")
+for axes, step in zip(below.subplots(1, 6), [0, 10, 30, 100, 399, None]):
+    mask, title = (sobel, "secret mask") if step is None else (masks[step], f"after {step}")
+    axes.imshow(mask, cmap="RdBu", vmin=-2, vmax=2)
+    axes.set(title=title, xticks=[], yticks=[])
+    for (k, l), value in np.ndenumerate(mask):
+        axes.text(l, k, f"{value:.1f}", ha="center", va="center", color="white" if abs(value) > 1.2 else "black")
+show_figure(
+    figure,
+    alt=f"Above, the loss falls from {losses[0]:.2g} to {losses[-1]:.1g} over 400 digits. Below, the learnt mask "
+    f"before training and after 10, 30, 100 and 399 digits beside the secret Sobel mask: the largest difference "
+    f"shrinks from {abs(masks[0] - sobel).max():.2g} to {abs(masks[-1] - sobel).max():.1g}.",
+    caption="Nine random weights become the mask that made the targets.",
+)
+
