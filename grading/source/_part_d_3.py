@@ -482,6 +482,7 @@ losses, masks, b = learn(rate=0.5, steps=400)
 print("the mask after 400 digits:\n", masks[-1].round(2), "\nthe bias:", b.round(3))
 smooth = np.convolve(losses, np.ones(10) / 10, "valid")  # the mean of 10 digits: single ones differ a lot
 print("the loss is 1000 times smaller after", int(np.argmax(smooth < smooth[0] / 1000)), "digits")
+print("with step size 1, the losses at digits 0, 10 and 20:", learn(rate=1.0, steps=21)[0][::10].round(1))
 
 figure = Figure(figsize=(9, 5), layout="constrained")
 above, below = figure.subfigures(2, 1, height_ratios=[3, 2])
@@ -501,4 +502,71 @@ show_figure(
     f"shrinks from {abs(masks[0] - sobel).max():.2g} to {abs(masks[-1] - sobel).max():.1g}.",
     caption="Nine random weights become the mask that made the targets.",
 )
+
+# %% [markdown]
+r"""
+<details><summary>Compare with your prediction</summary>
+
+1. It becomes $S$. Every digit gives 36 equations for 10 unknowns (nine weights, one bias), and the first digit in the data set alone already settles all ten of them. No other mask does the job.
+2. About a hundred. With this seed it takes 68; with the next four seeds between 72 and 136. The fall has two speeds. The large differences between left and right are learnt within ten digits, the fine detail takes hundreds.
+3. It starts at 0.5 and goes to 0, the secret layer's bias.
+4. The loss explodes. Averaged over the digits, the steepest direction of the loss has curvature 2.61, and a step larger than $2/2.61 = 0.77$ jumps further up the other side than where it came from. At 0.7 it learns; at 0.8 it does not.
+
+</details>
+
+You have just trained a convolutional layer, and every line of it is yours. A network does the same with thousands of masks. But nobody hands it the feature maps: the targets stand only at the very end, and `dx` carries the blame back to the masks.
+"""
+
+# %% [markdown]
+r"""
+## Receptive fields of a stack
+
+**Guess first.** One neuron of a $3\times3$ layer sees 3 pixels each way. How many does a neuron see that sits on top of *two* such layers: 3, 5, 6 or 9?
+
+**Five.** Its three inputs stand side by side, and each of them sees three pixels. But these threes overlap: the first sees pixels 0 to 2, the last sees 2 to 4.
+
+Let us get a formula. Work along one axis, from the image upwards, and keep two numbers:
+
+- $r$, the receptive field: how many input pixels one neuron sees. Before any layer, $r = 1$: a pixel sees itself.
+- $a$, how far **apart** the fields of two neighbouring neurons lie, in input pixels. Before any layer, $a = 1$.
+
+Add a layer with kernel $k$, stride $s$ and dilation $d$. Its mask spans from its first tap to its last, $d(k-1)$ steps of the layer below. Each such step is $a$ input pixels. So the field grows by $d(k-1)\,a$:
+
+$$r \leftarrow r + d\,(k-1)\,a, \qquad \text{and only then} \qquad a \leftarrow a\, s .$$
+
+Neighbours in the new layer are $s$ steps of the layer below apart, which is why $a$ is multiplied. And the order matters. A layer's own stride moves its neurons apart; it does not make any of them see more. All layers together:
+
+$$r = 1 + \sum_{m} d_m\,(k_m - 1) \prod_{n < m} s_n .$$
+
+Try one with the pencil: kernel 3 with stride 2, then kernel 3 with dilation 2. First $r = 1 + 2\cdot 1 = 3$ and $a = 2$. Then $r = 3 + 2\cdot 2\cdot 2 = 11$.
+
+### Exercise 10 · receptive_field
+
+about 10 minutes · difficulty 2 of 5 · importance 3 of 5 · 1 point
+
+Write the formula as a loop that keeps the two numbers.
+"""
+
+# %% nbgrader={"grade_id": "receptive_field", "solution": true}
+def receptive_field(layers):
+    """Return how many input pixels, along one axis, one output of a stack of layers sees.
+
+    Arguments: layers, a list of tuples of ints (kernel, stride, dilation), the
+    first layer first.
+    Result: an int; without any layer it is 1.
+
+    Example: the two layers you did with the pencil.
+    >>> receptive_field([(3, 2, 1), (3, 1, 2)])
+    11
+    """
+    ### BEGIN SOLUTION
+    field = apart = 1
+    for kernel, stride, dilation in layers:
+        field += dilation * (kernel - 1) * apart
+        apart *= stride
+    return field
+    ### END SOLUTION
+
+# %% nbgrader={"grade_id": "check-receptive_field", "grade": true}
+check(receptive_field)
 
