@@ -570,3 +570,84 @@ def receptive_field(layers):
 # %% nbgrader={"grade_id": "check-receptive_field", "grade": true}
 check(receptive_field)
 
+# %% [markdown]
+r"""
+### How far does a stack reach?
+
+**Predict.** Four layers of three weights each, so twelve weights in all (per axis). Rank these stacks by how far one output sees: all plain; strides 2, 2, 2, 2; dilations 1, 2, 4, 8; dilations 2, 2, 2, 2. And does it see *every* pixel between its first and its last?
+
+The cell asks PyTorch: send a gradient back from one output, and see which pixels it gets to.
+"""
+
+# %% tags=["explore"]
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from pnnlib.explore.figure import show_figure
+
+stacks = {
+    "plain": [(3, 1, 1)] * 4,
+    "strides 2, 2, 2, 2": [(3, 2, 1)] * 4,
+    "dilations 1, 2, 4, 8": [(3, 1, d) for d in (1, 2, 4, 8)],
+    "dilations 2, 2, 2, 2": [(3, 1, 2)] * 4,
+}
+
+
+def pixels_seen(layers, length=64):
+    """Return which input pixels the first output of a stack depends on, counted from 0."""
+    x = torch.zeros(1, 1, length, dtype=torch.float64, requires_grad=True)
+    y = x
+    for kernel, stride, dilation in layers:
+        ones = torch.ones(1, 1, kernel, dtype=torch.float64)
+        y = torch.nn.functional.conv1d(y, ones, stride=stride, dilation=dilation)
+    (gradient,) = torch.autograd.grad(y[0, 0, 0], x)
+    return gradient[0, 0].numpy().nonzero()[0]
+
+
+seen = {name: pixels_seen(layers) for name, layers in stacks.items()}
+words = [f"{name}: reaches {int(pixels[-1]) + 1} pixels, uses {len(pixels)} of them" for name, pixels in seen.items()]
+print("\n".join(words))
+
+figure = Figure(figsize=(8, 2.4), layout="constrained")
+axes = figure.subplots()
+for row, pixels in enumerate(seen.values()):
+    axes.plot(pixels, np.full(len(pixels), row), "s", color="C0", markersize=7)
+axes.set(yticks=range(len(seen)), yticklabels=list(seen), xlabel="input pixel", xlim=(-1, 32), ylim=(3.6, -0.6))
+show_figure(
+    figure,
+    alt="Four rows of squares, one square for every input pixel that one output sees. " + "; ".join(words) + ".",
+    caption="Which input pixels one output of four layers sees, along one axis.",
+)
+
+for name, layers in stacks.items():
+    print(f"your formula, {name}: {receptive_field(layers)}")
+
+# %% [markdown]
+r"""
+**What goes wrong in practice.** Plain layers reach slowly: each $3\times3$ layer adds 2 pixels, however many you stack. Strides reach far, but the map shrinks. Doubling dilations reach just as far, 31 pixels from the same twelve weights, and keep the map nearly whole. Equal dilations leave holes: with 2, 2, 2, 2 every other pixel is never looked at, and neighbouring neurons share nothing but their luck. The formula gives the *reach*; it says nothing of holes, and nothing of how much each pixel counts. Pixels in the middle are seen along many more paths than those at the rim.
+"""
+
+# %% [markdown]
+r"""
+### Question 2
+
+about 5 minutes · difficulty 3 of 5 · importance 3 of 5 · 1 point
+
+The input has 64 channels of $28\times28$ pixels. First come 16 masks of $1\times1$. Then come 32 masks of $3\times3$ with stride 1, no padding and dilation 2. Which statement is true?
+
+- **a)** The output is $(32, 26, 26)$. One output value depends on a region of $3\times3$ pixels, in all 64 channels of the input. The second layer has $4\,608$ weights.
+- **b)** The output is $(32, 24, 24)$. One output value depends on a region that is $5\times5$ pixels wide, in 16 of the 64 channels of the input. The second layer has $4\,608$ weights.
+- **c)** The output is $(32, 24, 24)$. One output value depends on a region that is $5\times5$ pixels wide, in all 64 channels of the input. The second layer has $4\,608$ weights.
+- **d)** The output is $(32, 24, 24)$. One output value depends on a region that is $5\times5$ pixels wide, in all 64 channels of the input. The second layer has $12\,800$ weights.
+"""
+
+# %% nbgrader={"grade_id": "question-2", "solution": true}
+# Assign one letter, in quotes,
+# for instance: answer_2 = "a"
+### BEGIN SOLUTION
+answer_2 = "c"
+### END SOLUTION
+
+# %% nbgrader={"grade_id": "check-question-2", "grade": true}
+check_question(2)
+
