@@ -218,11 +218,12 @@ def notebook(chromium, jupyter):
         def open_notebook(*cells, **options):
             name = f"{secrets.token_hex(4)}.ipynb"
             if isinstance(cells[0], Path):
-                shutil.copy(cells[0], root / name)
+                opened = nbformat.read(cells[0], as_version=4)
             else:
-                kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-                code = [nbformat.v4.new_code_cell(cell) for cell in cells]
-                nbformat.write(nbformat.v4.new_notebook(cells=code, metadata=kernel), root / name)
+                opened = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+            # Without a kernel's name, JupyterLab would ask for one and wait.
+            opened.metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3"})
+            nbformat.write(opened, root / name)
             page = stack.enter_context(open_page(chromium, LAB_NOISE, **options))
             # Every notebook in a workspace of its own: nothing is left open from the one before.
             page.goto(f"{address}/lab/workspaces/{name[:8]}/tree/{name}?token={token}&reset")
@@ -240,7 +241,8 @@ RUN_ALL = """async () => {
     await app.restored;
     await app.shell.currentWidget.context.ready;
     await app.shell.currentWidget.sessionContext.ready;
-    await app.commands.execute("notebook:run-all-cells");
+    const late = new Promise((_, reject) => setTimeout(() => reject(Error("not done after 5 minutes")), 300_000));
+    await Promise.race([late, app.commands.execute("notebook:run-all-cells")]);
 }"""
 RUN_MORE = """async (code) => {
     const app = window.jupyterapp;

@@ -197,7 +197,7 @@ function render({ model, el }) {
     { class: "pnn-cross-correlation", "aria-label": "Cross-correlation, window by window", "data-lm-suppress-shortcuts": "true" },
     question,
     presets,
-    make("div", { class: "stage" }, inputBox, make("div", { class: "pair" }, star, maskBox), make("div", { class: "pair" }, sign("="), outputBox), yoursBox),
+    make("div", { class: "stage" }, inputBox, make("div", { class: "pair" }, star, maskBox), make("div", { class: "pair outputs" }, sign("="), outputBox, yoursBox)),
     legend,
     stepper,
     equation,

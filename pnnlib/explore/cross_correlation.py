@@ -299,15 +299,17 @@ def _steps(present, y):
     scale = _scale(present)
     steps = []
     for n, (i, j) in enumerate(np.ndindex(y.shape)):
-        steps.append({
-            "at": [i, j],
-            "cells": np.stack([rows[n], columns[n]], 1).tolist(),
-            "values": [show(v) for v in values[n]],
-            "products": _sum_of(values[n] * weights),
-            "sum": show(y[i, j], scale),
-            "places": {order: vector[order][n] for order in "CF"},
-            "say": _say(present, n, y, rows[n], columns[n], inside[n]),
-        })
+        steps.append(
+            {
+                "at": [i, j],
+                "cells": np.stack([rows[n], columns[n]], 1).tolist(),
+                "values": [show(v) for v in values[n]],
+                "products": _sum_of(values[n] * weights),
+                "sum": show(y[i, j], scale),
+                "places": {order: vector[order][n] for order in "CF"},
+                "say": _say(present, n, y, rows[n], columns[n], inside[n]),
+            }
+        )
     return steps
 
 
@@ -323,7 +325,12 @@ def _say(present, n, y, rows, columns, inside):
         return said + "padding only."
     on = [_listed(name, np.unique(place[inside]) - p) for name, place, p in zip(AXES, (rows, columns), present.padding)]
     beside_x = len(inside) - int(inside.sum())
-    return said + " and ".join(on) + " of x" + (f", {beside_x} of its {len(inside)} weights on padding." if beside_x else ".")
+    return (
+        said
+        + " and ".join(on)
+        + " of x"
+        + (f", {beside_x} of its {len(inside)} weights on padding." if beside_x else ".")
+    )
 
 
 def _listed(axis, numbers):
@@ -350,7 +357,9 @@ def _size_formula(present, axis):
 def _notes(present):
     if not present.fits():
         short = " and ".join(_too_long(present, axis) for axis in (0, 1) if present.room(axis) < 0)
-        return [f"The mask does not fit: it spans {short}. Make x larger, the mask or its dilation smaller, or add padding."]
+        return [
+            f"The mask does not fit: it spans {short}. Make x larger, the mask or its dilation smaller, or add padding."
+        ]
     left = [present.room(axis) % present.stride[axis] for axis in (0, 1)]
     ends = [
         f"{count} {name[:-1] if count == 1 else name} {where}"
@@ -367,8 +376,8 @@ def _notes(present):
     last = [size - over for size, over in zip(_padded_size(present), left)]
     between = sum(row < last[0] and column < last[1] for row, column in _unseen(present))
     if between:
-        more = "1 cell lies" if between == 1 else f"{between} cells lie"
-        notes.append(f"{more} between the windows, or between the weights of each: no output sees {'it' if between == 1 else 'them'}.")
+        cells, them = ("1 cell lies", "it") if between == 1 else (f"{between} cells lie", "them")
+        notes.append(f"{cells} between the windows, or between the weights of each: no output sees {them}.")
     return notes
 
 
@@ -448,8 +457,9 @@ def beside(my_function, present):
     wanted = {option: value for option, value in wanted.items() if value != OPTIONS[option]}
     refused = [option for option in wanted if not _accepts(my_function, option)]
     if refused:
-        return {**found, "sentence": f"{name} takes no {' and no '.join(refused)}: it can be compared only while "
-                + " and ".join(f"{option} is {OPTIONS[option]}" for option in refused) + "."}
+        default = " and ".join(f"{option} is {OPTIONS[option]}" for option in refused)
+        sentence = f"{name} takes no {' and no '.join(refused)}: it can be compared only while {default}."
+        return {**found, "sentence": sentence}
     outcome = call(my_function, (np.array(present.x), np.array(present.h)), wanted, names=("x", "h"), seconds=2.0)
     if outcome.kind != "returned":
         said = {
@@ -480,7 +490,8 @@ def _compared(found, outcome, present, expected):
     drawable = got.ndim == 2 and 0 < got.size <= 400
     found = {**found, "y": _brief(got, _scale(present)) if drawable else None}
     if not wrong:
-        note = "" if isinstance(outcome.value, np.ndarray) else f" It returned a {type(outcome.value).__name__}: an array is better."
+        kind = type(outcome.value).__name__
+        note = "" if kind == "ndarray" else f" It returned a {kind}: an array is better."
         many = "the one output agrees" if got.size == 1 else f"all {got.size} outputs agree"
         return {**found, "agrees": not changed, "sentence": f"{found['name']}: {many} with ours.{note}{changed}"}
     if wrong.kind == "wrong shape":

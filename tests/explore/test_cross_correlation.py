@@ -141,7 +141,9 @@ def test_a_mask_that_does_not_fit_is_a_sentence():
 def test_code_gives_the_output_shown(preset, operation):
     present = replace(PRESETS[preset][0], operation=operation)
     panel = explore_cross_correlation()
-    panel.load({**panel.state(), **{k: getattr(present, k) for k in ("x", "h", "stride", "padding", "dilation", "operation")}})
+    panel.load(
+        {**panel.state(), **{k: getattr(present, k) for k in ("x", "h", "stride", "padding", "dilation", "operation")}}
+    )
     ran = {}
     exec(panel.code(), ran)
     np.testing.assert_allclose(ran["y"].numpy(), present.y(), atol=1e-10)
@@ -182,12 +184,27 @@ def test_what_is_no_number_changes_nothing(text, said):
 @pytest.mark.parametrize(
     ("intent", "said"),
     [
-        ({"do": "size", "of": "x", "axis": 0, "text": "11"}, "size of x, rows: stays 4, it must be a whole number from 1 to 10."),
-        ({"do": "size", "of": "h", "axis": 1, "text": "0"}, "size of h, columns: stays 2, it must be a whole number from 1 to 5."),
-        ({"do": "option", "of": "stride", "axis": 1, "text": ""}, "stride, columns: stays 1, it must be a whole number from 1 to 4."),
-        ({"do": "option", "of": "padding", "axis": 0, "text": "1.5"}, "padding, rows: stays 0, it must be a whole number from 0 to 3."),
+        (
+            {"do": "size", "of": "x", "axis": 0, "text": "11"},
+            "size of x, rows: stays 4, it must be a whole number from 1 to 10.",
+        ),
+        (
+            {"do": "size", "of": "h", "axis": 1, "text": "0"},
+            "size of h, columns: stays 2, it must be a whole number from 1 to 5.",
+        ),
+        (
+            {"do": "option", "of": "stride", "axis": 1, "text": ""},
+            "stride, columns: stays 1, it must be a whole number from 1 to 4.",
+        ),
+        (
+            {"do": "option", "of": "padding", "axis": 0, "text": "1.5"},
+            "padding, rows: stays 0, it must be a whole number from 0 to 3.",
+        ),
         ({"do": "dance"}, "nothing changed: {'do': 'dance'} is not understood"),
-        ({"do": "number", "of": "x", "at": [9, 9], "text": "1"}, "That did not work (IndexError: list index out of range); nothing changed."),
+        (
+            {"do": "number", "of": "x", "at": [9, 9], "text": "1"},
+            "That did not work (IndexError: list index out of range); nothing changed.",
+        ),
         ({"do": "preset", "name": "none"}, "That did not work (KeyError: 'none'); nothing changed."),
     ],
 )
@@ -278,7 +295,8 @@ def test_stops_at_the_first_output_that_differs():
     assert panel.state()["at"] == [1, 1]
     assert (yours["first"], yours["differs"]) == (4, [4, 6])
     assert yours["sentence"] == (
-        "The first output that differs, row by row, is y[1, 1]: yours is 3.25, the sum over the window is 3. 2 of 9 differ."
+        "The first output that differs, row by row, is y[1, 1]: "
+        "yours is 3.25, the sum over the window is 3. 2 of 9 differ."
     )
     assert yours["y"][1][1] == "3.25" and yours["y"][2][0] == "nan"
 

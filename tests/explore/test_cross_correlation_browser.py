@@ -239,7 +239,9 @@ def test_stops_at_the_first_difference(bare):  # noqa: F811
         return y
 
     page = bare(explore_cross_correlation(off))
-    see(status(page, "✗ The first output that differs")).to_contain_text("y[1, 2]: yours is 0, the sum over the window is -1.")
+    see(status(page, "✗ The first output that differs")).to_contain_text(
+        "y[1, 2]: yours is 0, the sum over the window is -1."
+    )
     see(status(page, "Step 6 of 9")).to_be_visible()
     yours = panel(page).get_by_role("grid", name="Your output")
     see(yours.get_by_role("gridcell", name="differs")).to_have_text(["0"])
@@ -256,7 +258,10 @@ def test_everything_is_reached_by_keyboard_and_has_a_name(bare):  # noqa: F811
     stops = page.evaluate(
         """() => [...document.querySelectorAll("input, button, summary, [tabindex='0']")]
             .filter((e) => e.checkVisibility() && !e.disabled && !(e.type === "radio" && !e.checked))
-            .map((e) => { e.dataset.stop = e.ariaLabel || e.labels?.[0]?.textContent.trim() || e.textContent.trim(); return e.dataset.stop; })"""
+            .map((e) => {
+                const label = e.ariaLabel || e.labels?.[0]?.textContent || e.textContent;
+                return (e.dataset.stop = label.trim());
+            })"""
     )
     assert all(stops) and {"x[3, 3]", "h[1, 1]", "y[0, 0] = 6", "yours[0, 0] = 6", "Step", "PyTorch code"} <= set(stops)
     assert len(set(stops)) == len(stops)  # no two with the same name
@@ -303,7 +308,8 @@ CONTRASTS = r"""() => {
         return [255, 255, 255];
     };
     return [...document.querySelectorAll(".pnn-cross-correlation *")]
-        .filter((e) => e.checkVisibility() && !e.disabled && (e.matches("[type=text], [type=number]") || [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())))
+        .filter((e) => e.checkVisibility() && !e.disabled)
+        .filter((e) => e.matches("[type=text], [type=number]") || [...e.childNodes].some((n) => n.data?.trim()))
         .map((e) => {
             const [a, b] = [light(rgba(getComputedStyle(e).color).slice(0, 3)), light(behind(e))].sort((p, q) => q - p);
             return [(a + 0.05) / (b + 0.05), `${e.tagName}.${e.className} ${e.textContent.slice(0, 30)}`];
@@ -377,10 +383,16 @@ def cross_correlate(x, h):
     see(panel(page)).to_have_count(0)
     run_code(
         page,
-        "def mean(x, h):\n    return np.array([[(x[i:i+2, j:j+2] * h).sum() if (i, j) < (2, 2) else (x[i:i+2, j:j+2] * h).mean()"
-        " for j in range(3)] for i in range(3)])\nw = explore_cross_correlation(mean)\nw",
+        """def mean(x, h):
+    y = np.array([[(x[i:i+2, j:j+2] * h).sum() for j in range(3)] for i in range(3)])
+    y[2, 2] = (x[2:, 2:] * h).mean()
+    return y
+w = explore_cross_correlation(mean)
+w""",
     )
-    see(status(page, "✗ The first output that differs")).to_contain_text("y[2, 2]: yours is 1.5, the sum over the window is 6.")
+    see(status(page, "✗ The first output that differs")).to_contain_text(
+        "y[2, 2]: yours is 1.5, the sum over the window is 6."
+    )
     see(status(page, "Step 9 of 9")).to_be_visible()
     choose(page, "stride, rows", 2)
     see(status(page, "✗ mean takes no stride")).to_be_visible()
