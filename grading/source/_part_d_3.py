@@ -482,7 +482,7 @@ losses, masks, b = learn(rate=0.5, steps=400)
 print("the mask after 400 digits:\n", masks[-1].round(2), "\nthe bias:", b.round(3))
 smooth = np.convolve(losses, np.ones(10) / 10, "valid")  # the mean of 10 digits: single ones differ a lot
 print("the loss is 1000 times smaller after", int(np.argmax(smooth < smooth[0] / 1000)), "digits")
-print("with step size 1, the losses at digits 0, 10 and 20:", learn(rate=1.0, steps=21)[0][::10].round(1))
+print("with step size 1, the losses at digits 0, 10 and 20:", *(f"{loss:.3g}" for loss in learn(rate=1.0, steps=21)[0][::10]))
 
 figure = Figure(figsize=(9, 5), layout="constrained")
 above, below = figure.subfigures(2, 1, height_ratios=[3, 2])
@@ -576,7 +576,7 @@ r"""
 
 **Predict.** Four layers of three weights each, so twelve weights in all (per axis). Rank these stacks by how far one output sees: all plain; strides 2, 2, 2, 2; dilations 1, 2, 4, 8; dilations 2, 2, 2, 2. And does it see *every* pixel between its first and its last?
 
-The cell asks PyTorch: send a gradient back from one output, and see which pixels it gets to.
+The first cell asks PyTorch: it sends a gradient back from one output, and looks which pixels it gets to. The second asks your formula.
 """
 
 # %% tags=["explore"]
@@ -619,12 +619,15 @@ show_figure(
     caption="Which input pixels one output of four layers sees, along one axis.",
 )
 
-for name, layers in stacks.items():
-    print(f"your formula, {name}: {receptive_field(layers)}")
+# %% tags=["explore"]
+print("plain               ", receptive_field([(3, 1, 1)] * 4))
+print("strides 2, 2, 2, 2  ", receptive_field([(3, 2, 1)] * 4))
+print("dilations 1, 2, 4, 8", receptive_field([(3, 1, 1), (3, 1, 2), (3, 1, 4), (3, 1, 8)]))
+print("dilations 2, 2, 2, 2", receptive_field([(3, 1, 2)] * 4))
 
 # %% [markdown]
 r"""
-**What goes wrong in practice.** Plain layers reach slowly: each $3\times3$ layer adds 2 pixels, however many you stack. Strides reach far, but the map shrinks. Doubling dilations reach just as far, 31 pixels from the same twelve weights, and keep the map nearly whole. Equal dilations leave holes: with 2, 2, 2, 2 every other pixel is never looked at, and neighbouring neurons share nothing but their luck. The formula gives the *reach*; it says nothing of holes, and nothing of how much each pixel counts. Pixels in the middle are seen along many more paths than those at the rim.
+**What goes wrong in practice.** Plain layers reach slowly: each $3\times3$ layer adds 2 pixels, however many you stack. Strides reach far, but the map shrinks. Doubling dilations reach just as far, 31 pixels from the same twelve weights, and with enough padding they keep the map as large as it was. Equal dilations leave holes: with 2, 2, 2, 2 every other pixel is never looked at, and two neighbouring neurons have no pixel in common. The formula gives the *reach*; it says nothing of holes, and nothing of how much each pixel counts. Pixels in the middle are seen along many more paths than those at the rim.
 """
 
 # %% [markdown]
@@ -651,3 +654,76 @@ answer_2 = "c"
 # %% nbgrader={"grade_id": "check-question-2", "grade": true}
 check_question(2)
 
+# %% [markdown]
+r"""
+## Summary
+
+A convolutional layer is a neuron copied to every place. Its weights are a mask, its inputs a small block of pixels and channels. Each mask makes one map. Because the copies share their weights, their gradients are added up.
+
+| idea | formula | your function | PyTorch (`F` is `torch.nn.functional`) |
+|---|---|---|---|
+| cross-correlation | $\sum_{k,l} X(i+k, j+l)\,H(k,l)$ | `cross_correlate` | `F.conv2d` |
+| convolution | $\sum_{k,l} X(i+k, j+l)\,H(-k,-l)$ | `convolve` | `F.conv2d` with `h.flip(0, 1)` |
+| threshold units | $H(\sum wx - \theta)$ | `threshold_layer` | `(F.conv2d(x, w, -theta) >= 0)` |
+| size of the output | $\lfloor (n + 2p - d(k-1) - 1)/s \rfloor + 1$ | `output_size` | the shape of the result |
+| stride, padding, dilation | $X(is + kd - p,\; js + ld - p)$ | `cross_correlate_general` | `stride=`, `padding=`, `dilation=` |
+| as a matrix | $y = Mx$ | `mask_as_matrix` | none |
+| the layer | $b(o) + \sum_{c,k,l} X\,W(o,c,k,l)$ | `conv_layer` | `F.conv2d(x, w, b)`, `torch.nn.Conv2d` |
+| $1\times1$ convolution | $\sum_c W(o,c)\,X(c,i,j)$ | `conv_1x1` | `F.conv2d(x, w[:, :, None, None])` |
+| backward | $dX \mathrel{+}= dY\,W,\;\; dW = \sum dY\,X,\;\; db = \sum dY$ | `conv_layer_backward` | `y.backward(dy)` |
+| receptive field | $1 + \sum_m d_m(k_m-1)\prod_{n<m} s_n$ | `receptive_field` | none |
+
+In the row of the threshold units, $H(\cdot)$ is the step function, not a mask. `F.conv2d` wants an axis for the channels, and `w` and `b` with an axis for the masks.
+"""
+
+# %% [markdown]
+r"""
+## Questions to think about
+
+**1.** You train the layer of the experiment on images whose rows are all alike: upright stripes, nothing else. The loss goes to 0. Has the layer found the Sobel mask?
+
+<details><summary>Answer</summary>
+
+Most likely not. If all rows of the image are alike, the three weights in a column of the mask always meet the same three numbers, so only their sum shows in the output. Any mask whose columns add up to $-4, 0, 4$ gives the right answer. The data could not tell them apart. On digits, this mask would be wrong. A loss of 0 says that you fit the data you have.
+
+</details>
+
+**2.** Two $3\times3$ layers see as far as one $5\times5$ layer. With $C$ channels everywhere, which has fewer weights? What else do you gain?
+
+<details><summary>Answer</summary>
+
+Two layers: $2\cdot 9\,C^2 = 18\,C^2$. One: $25\,C^2$. You save 28 per cent, and you may put a non-linearity between the two. With none in between, the two would only make another linear mask of $5\times5$.
+
+</details>
+
+**3.** How many parameters does a layer have that turns a $3\times32\times32$ image into 16 maps with $3\times3$ masks and padding 1? And a fully connected layer between arrays of the same two sizes?
+
+<details><summary>Answer</summary>
+
+The convolutional layer: $16\,(3\cdot 9 + 1) = 448$. The fully connected one: $3\,072$ inputs and $16\,384$ outputs make $3\,072\cdot 16\,384 + 16\,384 = 50\,348\,032$. That is what shared weights and small receptive fields save.
+
+</details>
+
+**4.** The pixels at the rim of an image lie under fewer windows than those in the middle. What does that do to `dx` there? Does padding help?
+
+<details><summary>Answer</summary>
+
+Their gradient has fewer parts, so they usually have less say in the output. Padding gives windows that hang over the rim, so the pixels there are looked at more often. With $3\times3$ masks and padding 1, a corner pixel lies under four windows, no longer under one.
+
+</details>
+"""
+
+# %% [markdown]
+r"""
+## What to hand in
+
+Hand in this notebook, one file, with your ten functions and your two answers. Before you do:
+
+1. Choose *Restart kernel and run all cells*. What works only because of an old cell will not work for us either.
+2. Look at every check. A green tick means that your function agrees with PyTorch on the public cases. It will be marked on other numbers of the same kind.
+3. Keep the names of the functions, and leave the check cells where they are.
+
+Something is unfinished? Hand it in all the same. Each exercise earns its own points, and those for the ordinary cases count even if a rare one fails.
+
+The next part makes maps smaller on purpose, and puts a whole network together.
+"""
