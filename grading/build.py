@@ -1,0 +1,312 @@
+"""From the text masters to what students open.
+
+A master is a Python file in grading/source: cells in jupytext's py:percent
+form, with solutions. Its header names the notebook, and the assignment if it
+is marked:
+
+    # ---
+    # jupyter:
+    #   course:
+    #     notebook: part_d_convolution
+    #     assignment: part_d
+    # ---
+
+An exercise is two cells, a question likewise:
+
+    # %% nbgrader={"grade_id": "convolve", "solution": true}
+    # %% nbgrader={"grade_id": "check-convolve", "grade": true}
+
+`build` adds what nbgrader wants to know, writes the solved notebooks to
+course/source, lets nbgrader release them to course/release, and copies the
+release to notebooks/. The same masters give the same bytes. A file whose name
+starts with an underscore is no master.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.converters import GenerateAssignment
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import ClearSolutions
+from nbgrader.utils import capture_log
+from traitlets.config import PyFileConfigLoader
+
+from pnnlib.exercises import exercises_of
+
+from .handin import defined, grade_id
+from .questions import questions_of
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+
+# All that a notebook says about its language; anything more would change with who builds it.
+NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+# How a cell is written in the text, which is nothing to a notebook.
+JUPYTEXT_KEYS = ("cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker")
+
+
+class BuildError(Exception):
+    """A master cannot be released; the message says where and what to do."""
+
+
+@dataclass(frozen=True)
+class Master:
+    """A master as a notebook that nbgrader understands, with its solutions.
+
+    notebook    file name without .ipynb
+    assignment  nbgrader's name for it, "" if it is not marked
+    """
+
+    path: Path
+    notebook: str
+    assignment: str
+    content: NotebookNode
+
+
+def build(
+    source: Path = ROOT / "grading" / "source",
+    course: Path = ROOT / "course",
+    notebooks: Path = ROOT / "notebooks",
+    points_of: Callable[[str], Mapping[str, float]] | None = None,
+) -> list[Path]:
+    """Build the nbgrader course and the students' notebooks from the masters.
+
+    Building again, from anywhere and also when students have handed in, gives
+    the same files; marks in the gradebook stay.
+
+    Args:
+        source: folder of the masters.
+        course: nbgrader's course directory, with its gradebook.
+        notebooks: where students find their notebooks.
+        points_of: what each exercise and question of an assignment is worth, by
+            name; the exercise engine knows, only tests ask something else.
+
+    Returns:
+        The notebooks for students.
+
+    Raises:
+        BuildError: with the place in the master and what to do about it.
+    """
+    source, course, notebooks = (path.resolve() for path in (source, course, notebooks))
+    masters = [read_master(path, points_of or engine_points) for path in sorted(source.glob("[!_]*.py"))]
+    _refuse_twins(masters)
+    _write_config(course)
+    masters.sort(key=lambda master: (master.assignment, master.notebook))
+    written = []
+    for assignment, group in groupby(masters, lambda master: master.assignment):
+        contents = {master.notebook: master.content for master in group}
+        if assignment:
+            contents = _release(course, assignment, contents)
+        for name, content in contents.items():
+            content.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
+            written.append(_write(content, notebooks / f"{name}.ipynb"))
+    return written
+
+
+def engine_points(part: str) -> dict[str, float]:
+    """What every exercise and question of a part is worth, by name.
+
+    >>> engine_points("part_d")["conv_layer"]
+    3.0
+    """
+    try:
+        graded = [*exercises_of(part).values(), *questions_of(part).values()]
+    except ValueError as error:
+        raise BuildError(f"assignment {part}: {error}") from None
+    return {item.name: float(item.points) for item in graded}
+
+
+# Masters ----------------------------------------------------------------------------------
+
+
+def read_master(path: Path, points_of: Callable[[str], Mapping[str, float]] = engine_points) -> Master:
+    """The master in `path`, complete: nbgrader's metadata, cell ids that stay, nothing run."""
+    content = jupytext.read(path, fmt="py:percent")
+    header = content.metadata.get("course", {})
+    if "notebook" not in header:
+        raise BuildError(
+            f"{path.name}: the header does not name the notebook. Start the file with\n"
+            "# ---\n# jupyter:\n#   course:\n#     notebook: part_x_title\n#     assignment: part_x\n# ---\n"
+            "and leave the line with assignment out if it is not marked."
+        )
+    assignment = header.get("assignment", "")
+    _complete(path, content, points_of(assignment) if assignment else {})
+    _fix_ids(content)
+    for cell in content.cells:
+        for key in JUPYTEXT_KEYS:
+            cell.metadata.pop(key, None)
+    content.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
+    return Master(path, header["notebook"], assignment, content)
+
+
+def _complete(path: Path, content: NotebookNode, points: Mapping[str, float]) -> None:
+    """Write nbgrader's metadata out in full; refuse whatever it would release or mark wrongly."""
+    expected = [name for exercise in points for name in (exercise, f"check-{exercise}")]
+    seen: dict[str, int] = {}
+    for number, cell in enumerate(content.cells, start=1):
+        place = f"{path.name}, cell {number}"
+        name = grade_id(cell)
+        if not name:
+            if "nbgrader" in cell.metadata:
+                raise BuildError(f'{place}: its nbgrader metadata lacks a "grade_id".')
+            if BEGIN in cell.source or END in cell.source:
+                raise BuildError(
+                    f"{place}: a solution stands in a cell that is not marked as one, so students would "
+                    'see it. Write # %% nbgrader={"grade_id": "<exercise>", "solution": true}'
+                )
+            continue
+        if name in seen:
+            raise BuildError(f"{place}: {name} stands already in cell {seen[name]}. Remove one of the two.")
+        if name not in expected:
+            known = ", ".join(points) or "none, because the header names no assignment"
+            raise BuildError(f"{place}: there is no exercise for {name}. The exercises are {known}.")
+        seen[name] = number
+        exercise = name.removeprefix("check-")
+        check = name != exercise
+        _refuse_mislabelled(place, cell, name, check)
+        if check and exercise not in seen:
+            raise BuildError(f"{place}: {name} comes before {exercise}. Put the check below the answer.")
+        cell.metadata.nbgrader = nbformat.from_dict(
+            {
+                "schema_version": 3,
+                "grade_id": name,
+                "cell_type": cell.cell_type,
+                "solution": not check,
+                "grade": check,
+                "locked": check,
+                "task": False,
+            }
+            | ({"points": points[exercise]} if check else {})
+        )
+    missing = [name for name in expected if name not in seen]
+    if missing:
+        raise BuildError(f"{path.name}: no cell has the grade_id {', '.join(missing)}. Add it.")
+
+
+def _refuse_mislabelled(place: str, cell: NotebookNode, name: str, check: bool) -> None:
+    given = cell.metadata.nbgrader
+    right, wrong = ("grade", "solution") if check else ("solution", "grade")
+    if not given.get(right) or given.get(wrong):
+        raise BuildError(f'{place}: {name} must be marked {{"grade_id": "{name}", "{right}": true}} and no more.')
+    if cell.cell_type != "code":
+        raise BuildError(f"{place}: {name} must be a code cell; the judge calls what it defines.")
+    if check:
+        return
+    if BEGIN not in cell.source or END not in cell.source:
+        raise BuildError(f'{place}: put the answer of {name} between "{BEGIN}" and "{END}".')
+    answer = answer_name(name)
+    if answer not in defined(cell.source):
+        raise BuildError(f"{place}: the cell does not define {answer}, the name that the judge looks for.")
+
+
+def answer_name(name: str) -> str:
+    """What an exercise or a question makes a student define.
+
+    >>> answer_name("convolve"), answer_name("question-1")
+    ('convolve', 'answer_1')
+    """
+    return name.replace("question-", "answer_")
+
+
+def _fix_ids(content: NotebookNode) -> None:
+    """A graded cell is called after its exercise, any other after its text.
+
+    So an id stays when other cells come or go, and hand-ins of different
+    builds can be compared.
+    """
+    copies: dict[str, int] = {}
+    for cell in content.cells:
+        cell.id = grade_id(cell) or hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
+        copies[cell.id] = copies.get(cell.id, 0) + 1
+        if copies[cell.id] > 1:
+            cell.id += f"-{copies[cell.id]}"
+
+
+def _refuse_twins(masters: list[Master]) -> None:
+    if not masters:
+        raise BuildError("there is no master: grading/source has no .py file.")
+    paths: dict[str, Path] = {}
+    for master in masters:
+        other = paths.setdefault(master.notebook, master.path)
+        if other is not master.path:
+            raise BuildError(f"{other.name} and {master.path.name} are both called {master.notebook}.")
+
+
+# nbgrader ---------------------------------------------------------------------------------
+
+
+class LeaveStub(ClearSolutions):
+    """nbgrader's step that removes solutions, leaving a stub that names what is missing."""
+
+    def preprocess_cell(self, cell, resources, cell_index):
+        answer = answer_name(grade_id(cell))
+        if answer.startswith("answer_"):
+            stub = f'{answer} = None  # instead of None write the letter of your answer, for instance "a"'
+        else:
+            stub = f'raise NotImplementedError("{answer} is not written yet")  # replace this line'
+        self.code_stub = {"python": stub}
+        return super().preprocess_cell(cell, resources, cell_index)
+
+
+def _release(course: Path, assignment: str, contents: Mapping[str, NotebookNode]) -> dict[str, NotebookNode]:
+    """Let nbgrader make the students' versions of the notebooks of an assignment."""
+    folder = course / "source" / assignment
+    for old in folder.glob("*.ipynb"):  # one that was renamed must not be released again
+        old.unlink()
+    for name, content in contents.items():
+        _write(content, folder / f"{name}.ipynb")
+
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    config.CourseDirectory.root = str(course)
+    config.CourseDirectory.assignment_id = assignment
+    converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config, force=True)
+    with _own_programs_first():
+        result = capture_log(converter)
+    if not result["success"]:
+        raise BuildError(f"nbgrader could not release {assignment}. It says:\n{result['log']}")
+    released = course / "release" / assignment
+    return {name: nbformat.read(released / f"{name}.ipynb", as_version=4) for name in contents}
+
+
+@contextmanager
+def _own_programs_first() -> Iterator[None]:
+    """nbgrader calls alembic by name, which an environment that is not activated does not offer."""
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
+
+
+def _write_config(course: Path) -> None:
+    """Make `nbgrader …` inside `course` find the settings in grading/nbgrader_config.py."""
+    course.mkdir(parents=True, exist_ok=True)
+    (course / "nbgrader_config.py").write_text(
+        "# Written by `python -m grading build`. The settings are in grading/nbgrader_config.py.\n"
+        "import sys\n\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        f"load_subconfig('nbgrader_config.py', path={str(ROOT / 'grading')!r})\n",
+        encoding="utf-8",
+    )
+
+
+def _write(content: NotebookNode, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = nbformat.writes(content, version=4).rstrip("\n") + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
