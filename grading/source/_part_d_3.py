@@ -684,7 +684,7 @@ r"""
 
 <details><summary>Answer</summary>
 
-Most likely not. If all rows of the image are alike, the three weights in a column of the mask always meet the same three numbers, so only their sum shows in the output. Any mask whose columns add up to $-4, 0, 4$ gives the right answer. The data could not tell them apart. On digits, this mask would be wrong. A loss of 0 says that you fit the data you have.
+Most likely not. If all rows of the image are alike, the three weights in one column of the mask always meet three equal numbers, so only their sum shows in the output. Any mask whose columns add up to $-4, 0, 4$ (with bias 0) gives the right answer. The data could not tell them apart. On digits, this mask would be wrong. A loss of 0 says that you fit the data you have.
 
 </details>
 
@@ -720,7 +720,7 @@ r"""
 Hand in this notebook, one file, with your ten functions and your two answers. Before you do:
 
 1. Choose *Restart kernel and run all cells*. What works only because of an old cell will not work for us either.
-2. Look at every check. A green tick means that your function agrees with PyTorch on the public cases. It will be marked on other numbers of the same kind.
+2. Look at every check. A ✓ means that your function agrees with PyTorch on the public cases. It will be marked on other numbers of the same kind.
 3. Keep the names of the functions, and leave the check cells where they are.
 
 Something is unfinished? Hand it in all the same. Each exercise earns its own points, and those for the ordinary cases count even if a rare one fails.
