@@ -49,3 +49,66 @@ A layer can get this from *how* it computes its net input. Instead of multiplyin
 
 The place need not be a place in space. In a recording, a word is the same word a second later. Here is a signal of that sort: one short pattern, at two moments, with some noise.
 """
+
+# %% tags=["explore"]
+import numpy as np
+from matplotlib.figure import Figure
+from pnnlib.conv import cross_correlate as slide
+from pnnlib.explore.figure import show_figure
+
+pattern = np.array([1, 0, -2, -2, -1.0])
+signal = np.random.default_rng(3).normal(0, 0.3, 40)
+signal[6:11] += pattern  # once early
+signal[25:30] += pattern  # and once late
+output = slide(signal, pattern)
+print("the pattern answers to itself with", pattern @ pattern)
+print("strongest outputs at", sorted(np.argsort(output)[-2:].tolist()), "with", np.sort(output)[-2:].round(1))
+
+figure = Figure(figsize=(8, 3.6), layout="constrained")
+top, bottom = figure.subplots(2, 1, sharex=True)
+top.plot(signal, "o-", markersize=3)
+top.set(title="the signal", ylabel="x(i)")
+bottom.plot(output, "s-", markersize=3)
+bottom.set(title="five weights slid along it", xlabel="place i", ylabel="y(i)")
+for axes in (top, bottom):
+    for place in (6, 25):
+        axes.axvspan(place, place + 4, color="0.88")
+show_figure(
+    figure,
+    alt="Above, a noisy signal of 40 numbers with the same dip of five numbers at places 6 and 25. Below, the "
+    "weighted sum for every place: two peaks stand out, exactly at 6 and 25.",
+    caption="The same five weights find the pattern early and late. Grey bands: where it was put.",
+)
+
+# %% [markdown]
+r"""
+## Learn it everywhere, or learn it once
+
+There are two ways to recognise a pattern at every place.
+
+**Separately.** Give each place its own small neuron with its own weights. Each must learn the pattern for itself, from examples in which the pattern lies just there. Most places will see few.
+
+**Together.** Let all these neurons have *the same* weights. What is learnt at one place is known at all. This is **weight sharing**.
+
+**Guess first.** The image has $28\times28$ pixels, and each small neuron reads a window of $5\times5$. Windows fit at $24\times24 = 576$ places. How many weights do you save by sharing: nine in ten, or more?
+
+| 576 neurons, without biases | weights |
+|---|---|
+| each reads the whole image | $576\cdot 784 = 451\,584$ |
+| each reads its own window, weights not shared | $576\cdot 25 = 14\,400$ |
+| each reads its own window, weights shared | $25$ |
+
+So two things save weights, and it pays to keep them apart. A neuron that reads only a small window has few inputs: its window is its **receptive field**. And neurons that share have one set of weights between them. In the last row, the number no longer depends on the size of the image at all.
+
+Sharing makes learning cheaper, too. It doesn't make *computing* cheaper than the row above it: all 576 sums are still done.
+
+## Mask, filter, kernel
+
+The shared weights are written as a small array. It has three names that mean the same: **mask**, **filter**, **kernel**. We call it $H$. The input, an image or the output of the layer before, is $X$. Here are the two that will stay with us:
+
+$$X = \begin{pmatrix} -1&1&0.5&1\\ 0&-2&-1&0\\ 0.5&-1&-1&1\\ -1&1&0&-2 \end{pmatrix}
+\qquad
+H = \begin{pmatrix} -1&1\\ 0&-2 \end{pmatrix}$$
+
+The numbers in $H$ are weights like any others. Nobody has to invent them: backpropagation will learn them. We pick them by hand only so that you can follow the arithmetic.
+"""
