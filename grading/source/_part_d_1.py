@@ -112,3 +112,71 @@ H = \begin{pmatrix} -1&1\\ 0&-2 \end{pmatrix}$$
 
 The numbers in $H$ are weights like any others. Nobody has to invent them: backpropagation will learn them. We pick them by hand only so that you can follow the arithmetic.
 """
+
+# %% [markdown]
+r"""
+## Cross-correlation, step by step
+
+**Guess first.** At how many places does the $2\times2$ mask fit on the $4\times4$ input, if it mustn't hang over the edge: 4, 9 or 16?
+
+Lay the mask on the top-left corner. Multiply each weight by the number under it. Add the products up, and write the sum into the output. Move one column to the right and do it again; at the end of a row, go down by one. As a formula:
+
+$$Y(i, j) = (X \star H)(i, j) = \sum_{k,l} X(i+k,\, j+l)\; H(k, l)$$
+
+Read it with a finger on the picture: $(i, j)$ says where the mask lies, $(k, l)$ runs over the weights. All counting starts at 0. There are $4 - 2 + 1 = 3$ places each way, so 9 outputs.
+
+Do the first three with a pencil, and then look.
+
+| place $(i,j)$ | under the mask | $-1\cdot$ | $+1\cdot$ | $0\cdot$ | $-2\cdot$ | sum |
+|---|---|---|---|---|---|---|
+| $(0,0)$ | $-1,\; 1,\; 0,\; -2$ | $1$ | $1$ | $0$ | $4$ | $6$ |
+| $(0,1)$ | $1,\; 0.5,\; -2,\; -1$ | $-1$ | $0.5$ | $0$ | $2$ | $1.5$ |
+| $(0,2)$ | $0.5,\; 1,\; -1,\; 0$ | $-0.5$ | $1$ | $0$ | $0$ | $0.5$ |
+| $(1,0)$ | $0,\; -2,\; 0.5,\; -1$ | $0$ | $-2$ | $0$ | $2$ | $0$ |
+| $(1,1)$ | $-2,\; -1,\; -1,\; -1$ | $2$ | $-1$ | $0$ | $2$ | $3$ |
+| $(1,2)$ | $-1,\; 0,\; -1,\; 1$ | $1$ | $0$ | $0$ | $-2$ | $-1$ |
+| $(2,0)$ | $0.5,\; -1,\; -1,\; 1$ | $-0.5$ | $-1$ | $0$ | $-2$ | $-3.5$ |
+| $(2,1)$ | $-1,\; -1,\; 1,\; 0$ | $1$ | $-1$ | $0$ | $0$ | $0$ |
+| $(2,2)$ | $-1,\; 1,\; 0,\; -2$ | $1$ | $1$ | $0$ | $4$ | $6$ |
+
+Each line is the weighted sum of one neuron. There are nine neurons here, all with the same weights, each with a window of its own. Moving the mask is only our way to picture them.
+
+In the panel below, step through the places and watch each product. Then change a number of $X$. How many outputs change with it: one, or up to four?
+"""
+
+# %% tags=["explore"]
+from pnnlib.explore import explore_cross_correlation
+
+explore_cross_correlation()
+
+# %% [markdown]
+r"""
+### Exercise 1 · cross_correlate
+
+about 15 minutes · difficulty 2 of 5 · importance 5 of 5 · 2 points
+
+Program what you have just done by hand. Begin with the shape of the result: how many rows of places are there for a mask of $k$ rows on an input of $H$ rows? Then two loops over the places are enough. If you want it shorter, loop over the *weights* instead, and add a whole shifted piece of `x` at a time.
+"""
+
+# %% nbgrader={"grade_id": "cross_correlate", "solution": true}
+def cross_correlate(x, h):
+    """Slide a mask over an input: stride 1, no padding.
+
+    Arguments: x (H, W), the input; h (k, l), the mask, not larger than x.
+    Result: an array (H-k+1, W-l+1); neither x nor h is changed.
+
+    Example: each output is 1 times a number plus 10 times its right neighbour.
+    >>> cross_correlate(np.array([[1., 2., 4.]]), np.array([[1., 10.]]))
+    array([[21., 42.]])
+    """
+    ### BEGIN SOLUTION
+    rows, columns = x.shape[0] - h.shape[0] + 1, x.shape[1] - h.shape[1] + 1
+    y = np.zeros((rows, columns))
+    for k in range(h.shape[0]):
+        for l in range(h.shape[1]):
+            y += h[k, l] * x[k : k + rows, l : l + columns]  # one weight meets one shifted input
+    return y
+    ### END SOLUTION
+
+# %% nbgrader={"grade_id": "check-cross_correlate", "grade": true}
+check(cross_correlate)
