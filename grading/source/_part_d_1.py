@@ -180,3 +180,77 @@ def cross_correlate(x, h):
 
 # %% nbgrader={"grade_id": "check-cross_correlate", "grade": true}
 check(cross_correlate)
+
+# %% [markdown]
+r"""
+Now give your function to the panel. It shows your output beside ours and stops at the first number that differs. Try an input of one row, or a mask as large as the input.
+"""
+
+# %% tags=["explore"]
+from pnnlib.explore import explore_cross_correlation
+
+explore_cross_correlation(cross_correlate)
+
+# %% [markdown]
+r"""
+**The same numbers in PyTorch.** Its function is called `conv2d`. It wants two axes more on each side, because it is made for many images, channels and masks at once; `[None, None]` puts axes of length 1 in front. Ignore them until we get to channels.
+"""
+
+# %% tags=["explore"]
+import numpy as np
+import torch
+from pnnlib.bridge import compare
+
+X = np.array([[-1, 1, 0.5, 1], [0, -2, -1, 0], [0.5, -1, -1, 1], [-1, 1, 0, -2]])
+H = np.array([[-1.0, 1], [0, -2]])
+
+def in_torch(x, h):
+    return torch.nn.functional.conv2d(x[None, None], h[None, None])[0, 0]
+
+print(in_torch(torch.tensor(X), torch.tensor(H)).numpy())
+print(compare(cross_correlate, in_torch, X, H))
+
+# %% [markdown]
+r"""
+**What goes wrong in practice.**
+
+- *Indices swapped.* In an array the row comes first: `x[i, j]` is row $i$, column $j$. Someone who thinks "x, then y" gets a transposed answer. On square inputs nothing complains.
+- *One place too few.* The mask fits $H - k + 1$ times. With $H - k$ the last row is lost, quietly.
+- *Integers.* `np.zeros_like(x)` of an integer `x` holds integers. Adding $0.5$ in place fails; assigning it cuts the half off without a word.
+- *A library's default.* `scipy.signal.correlate2d` lets the mask hang over all the edges unless you say `mode="valid"`.
+
+## What the output tells you
+
+The output is again an array of numbers, arranged as the input is. We call it a **feature map**: a map of where the feature was found, and how clearly.
+
+**Guess first.** Look at the nine outputs. The largest is 6, and it occurs twice. What do the two windows have in common?
+
+Both hold exactly the numbers of the mask. That is no accident, and there are two lessons in it.
+
+**Same pattern, same output.** Both windows hold the same numbers and meet the same weights. So the sums are the same, wherever the windows lie. That is the tolerance to location we were after.
+
+**A match is strong.** If the window equals the mask, each product is a square, and no square is negative: $(-1)^2 + 1^2 + 0^2 + (-2)^2 = 6$. Among all windows *of the same length* (the root of the sum of squares) none can beat it.
+
+But be careful. **A large output is not the same as an equal window.** The next cell tries four windows. Guess the four outputs first; only one of the windows is the pattern.
+"""
+
+# %% tags=["explore"]
+import numpy as np
+
+H = np.array([[-1.0, 1], [0, -2]])
+windows = {
+    "the pattern itself": [[-1, 1], [0, -2]],
+    "three times as strong": [[-3, 3], [0, -6]],
+    "something else, but bright": [[-2, 2], [5, -2]],
+    "the pattern, upside down": [[0, -2], [-1, 1]],
+}
+for name, window in windows.items():
+    window = np.array(window, float)
+    output = (window * H).sum()
+    cosine = output / np.linalg.norm(window) / np.linalg.norm(H)
+    print(f"{name:28} output {output:5.1f}   divided by both lengths {cosine:5.2f}")
+
+# %% [markdown]
+r"""
+The third window beats the pattern, with 8 against 6. It has larger numbers, and the 5 in it goes unseen, as it meets the weight 0. Divide by the lengths of window and mask, and only windows in the direction of the mask reach 1. A layer doesn't do that. It computes the plain sum, and bright windows have the advantage. So people bring inputs to a common scale before the layer, and subtract a threshold after it.
+"""
