@@ -254,3 +254,57 @@ for name, window in windows.items():
 r"""
 The third window beats the pattern, with 8 against 6. It has larger numbers, and the 5 in it goes unseen, as it meets the weight 0. Divide by the lengths of window and mask, and only windows in the direction of the mask reach 1. A layer doesn't do that. It computes the plain sum, and bright windows have the advantage. So people bring inputs to a common scale before the layer, and subtract a threshold after it.
 """
+
+# %% [markdown]
+r"""
+## Experiment: shift the input
+
+**Predict first, in writing.** A $5\times7$ input is zero, apart from our pattern near the left edge. You push it to the right, one column at a time, and zeros follow on. What happens to the feature map
+
+1. while the whole pattern is still inside,
+2. when half of it has been pushed over the edge?
+"""
+
+# %% tags=["explore"]
+import numpy as np
+from matplotlib.figure import Figure
+from pnnlib.conv import cross_correlate as slide
+from pnnlib.explore.figure import show_figure
+
+H = np.array([[-1.0, 1], [0, -2]])
+start = np.zeros((5, 7))
+start[2:4, 1:3] = H
+first = slide(start, H)
+
+shifts = [0, 1, 4, 5]  # change these: any from 0 to 6
+figure = Figure(figsize=(8, 3.4), layout="constrained")
+for column, shift in zip(figure.subplots(2, len(shifts)).T, shifts):
+    x = np.zeros_like(start)
+    x[:, shift:] = start[:, : 7 - shift]
+    y = slide(x, H)
+    expected = np.zeros_like(first)
+    expected[:, shift:] = first[:, : 6 - shift]
+    differ = int((y != expected).sum())
+    print(f"shift {shift}: largest output {y.max():g}; {differ} outputs differ from the first map shifted by {shift}")
+    for axes, values, title in zip(column, (x, y), (f"input, shift {shift}", f"output, largest {y.max():g}")):
+        axes.imshow(values, cmap="RdBu", vmin=-6, vmax=6)
+        axes.set(title=title, xticks=[], yticks=[])
+        for (i, j), value in np.ndenumerate(values):
+            if value:
+                axes.text(j, i, f"{value:g}", ha="center", va="center", color="white" if abs(value) > 3 else "black")
+show_figure(
+    figure,
+    alt=f"Four inputs in which a pattern is shifted to the right by {shifts} columns, and below them their feature "
+    "maps. As long as the pattern lies inside, the map shows the same numbers, shifted by as much, with a 6 at the "
+    "pattern; when part of the pattern has left the input, the 6 is gone.",
+    caption="Above the input, below its feature map. Only numbers other than 0 are written.",
+)
+
+# %% [markdown]
+r"""
+While the pattern is inside, the map moves along with it and keeps its numbers. The 6 stays a 6. So the layer is not blind to location. *What* it says stays the same, and *where* it says so moves. Mathematicians call this **equivariance**. To forget the place altogether takes a further step, for instance the maximum of the whole map.
+
+At the border it ends. Half a pattern gives another sum. In a real photograph, something new also comes in on the other side. Without padding, pixels at the rim lie under the mask less often than those in the middle.
+
+And tolerance to *location* is all you get for nothing. Turn the pattern or make it larger, and the mask no longer fits.
+"""
