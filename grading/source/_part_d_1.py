@@ -308,3 +308,75 @@ At the border it ends. Half a pattern gives another sum. In a real photograph, s
 
 And tolerance to *location* is all you get for nothing. Turn the pattern or make it larger, and the mask no longer fits.
 """
+
+# %% [markdown]
+r"""
+## True convolution
+
+**Guess first.** A convolutional layer computes a cross-correlation. So what is a convolution?
+
+Nearly the same. The weights are met in reverse order, in both directions:
+
+$$Y(i, j) = (X * H)(i, j) = \sum_{k,l} X(i+k,\, j+l)\; H(-k, -l)$$
+
+In other words: turn the mask by 180°, then cross-correlate.
+
+$$\begin{pmatrix} -1&1\\ 0&-2 \end{pmatrix} \;\longrightarrow\; \begin{pmatrix} -2&0\\ 1&-1 \end{pmatrix}$$
+
+A half turn flips the rows *and* the columns. It is not a mirror image, and not the transpose.
+
+**Look closely at the indices.** $H(-k, -l)$ counts from the middle of the mask: a mask with three rows has the rows $-1, 0, 1$, and the minus sign swaps the outer two. In NumPy rows count from 0, and row $-1$ means *the last*. Typing `h[-k, -l]` runs without an error, and is wrong: with two rows, `h[0]` and `h[-1]` are the first and the second, so nothing has been turned. Counted from the corner, the formula is
+
+$$Y(i, j) = \sum_{k,l} X(i+k,\, j+l)\; H(K-1-k,\; L-1-l) \qquad \text{for a mask of } K \times L .$$
+
+The two formulas give the same numbers. They only disagree on which place is called $(0, 0)$. We use the second, so the result begins where the mask first lies wholly on the input.
+
+> **Convention card: "convolution"**
+>
+> | | |
+> |---|---|
+> | **The lecture says** | Convolutional layers compute a cross-correlation. A true convolution is a cross-correlation with the mask turned. |
+> | **PyTorch does** | `conv1d` and `conv2d` are cross-correlations, despite their names. |
+> | **Ours** | `cross_correlate` doesn't turn the mask, `convolve` does, and `conv2d` is a cross-correlation, as in PyTorch. |
+> | **The checks accept** | For `convolve`, any way of turning by 180°: two flips, two quarter turns, or indices. Not the unturned mask. |
+>
+> Why does nobody mind? The weights are learnt. A layer that turned its mask would simply learn the turned weights. It matters when you take over a mask from a book, or compare with SciPy: `scipy.signal.convolve2d` does turn it.
+
+### Exercise 2 · convolve
+
+about 5 minutes · difficulty 1 of 5 · importance 3 of 5 · 1 point
+
+Use your `cross_correlate`. What is left to do takes one line.
+"""
+
+# %% nbgrader={"grade_id": "convolve", "solution": true}
+def convolve(x, h):
+    """Convolve an input with a mask, wherever the mask lies wholly on the input.
+
+    Arguments: x (H, W), the input; h (k, l), the mask, not larger than x.
+    Result: an array (H-k+1, W-l+1); neither x nor h is changed.
+
+    Example: each output is 10 times a number plus 1 times its right neighbour.
+    >>> convolve(np.array([[1., 2., 4.]]), np.array([[1., 10.]]))
+    array([[12., 24.]])
+    """
+    ### BEGIN SOLUTION
+    return cross_correlate(x, h[::-1, ::-1])
+    ### END SOLUTION
+
+# %% nbgrader={"grade_id": "check-convolve", "grade": true}
+check(convolve)
+
+# %% tags=["explore"]
+import numpy as np
+import torch
+from pnnlib.bridge import compare
+
+X = np.array([[-1, 1, 0.5, 1], [0, -2, -1, 0], [0.5, -1, -1, 1], [-1, 1, 0, -2]])
+H = np.array([[-1.0, 1], [0, -2]])
+
+def in_torch(x, h):
+    return torch.nn.functional.conv2d(x[None, None], h.flip(0, 1)[None, None])[0, 0]
+
+print(in_torch(torch.tensor(X), torch.tensor(H)).numpy())
+print(compare(convolve, in_torch, X, H))
