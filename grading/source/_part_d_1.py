@@ -380,3 +380,55 @@ def in_torch(x, h):
 
 print(in_torch(torch.tensor(X), torch.tensor(H)).numpy())
 print(compare(convolve, in_torch, X, H))
+
+# %% [markdown]
+r"""
+## From sums to outputs
+
+So far we have the net input. A neuron goes on to apply its activation function, and here that is done to each number of the feature map by itself. With **linear threshold units**, the neuron fires or it doesn't:
+
+$$y = H\Big(\sum_i w_i x_i - \theta\Big), \qquad H(a) = \begin{cases} 1 & a > 0\\ 0 & a < 0 \end{cases}$$
+
+Mind the letter: this $H$ is the Heaviside step, not the mask. All copies of the neuron share the threshold $\theta$, just as they share the weights.
+
+**Guess first.** Our feature map is
+
+$$\begin{pmatrix} 6&1.5&0.5\\ 0&3&-1\\ -3.5&0&6 \end{pmatrix}.$$
+
+How many of the nine neurons fire with $\theta = 2$? Which $\theta$ leaves only the two where the window equals the mask?
+
+With $\theta = 2$ three fire, all on the diagonal. Any $\theta$ between 3 and 6 leaves the two.
+
+> **Convention card: the step at 0**
+>
+> | | |
+> |---|---|
+> | **The lecture says** | 1 above the threshold, 0 below. What happens *on* it stays open. |
+> | **PyTorch does** | `torch.heaviside(a, values)` makes you say what it should be at 0. |
+> | **Ours** | 1: reaching the threshold is enough to fire, as in `pnnlib.activations.threshold`. |
+> | **The checks accept** | Both `>` and `>=`: no case lands on the threshold. And `True` for 1, `False` for 0. |
+
+### Exercise 3 · threshold_layer
+
+about 5 minutes · difficulty 1 of 5 · importance 4 of 5 · 1 point
+
+A layer of linear threshold units with one mask. Again your `cross_correlate` does the heavy part. Is $\theta$ added or subtracted?
+"""
+
+# %% nbgrader={"grade_id": "threshold_layer", "solution": true}
+def threshold_layer(x, h, theta):
+    """Apply a layer of linear threshold units that share one mask.
+
+    Arguments: x (H, W), the input; h (k, l), the mask; theta, a number.
+    Result: an array (H-k+1, W-l+1) of zeros and ones.
+
+    Example: the sums are 3 and 6, and only the second exceeds 4.
+    >>> threshold_layer(np.array([[1., 2., 4.]]), np.array([[1., 1.]]), 4)
+    array([[0., 1.]])
+    """
+    ### BEGIN SOLUTION
+    return (cross_correlate(x, h) - theta >= 0).astype(float)
+    ### END SOLUTION
+
+# %% nbgrader={"grade_id": "check-threshold_layer", "grade": true}
+check(threshold_layer)
