@@ -432,3 +432,54 @@ def threshold_layer(x, h, theta):
 
 # %% nbgrader={"grade_id": "check-threshold_layer", "grade": true}
 check(threshold_layer)
+
+# %% tags=["explore"]
+import numpy as np
+import torch
+from pnnlib.bridge import compare
+
+X = np.array([[-1, 1, 0.5, 1], [0, -2, -1, 0], [0.5, -1, -1, 1], [-1, 1, 0, -2]])
+H = np.array([[-1.0, 1], [0, -2]])
+
+def in_torch(x, h, theta):
+    net = torch.nn.functional.conv2d(x[None, None], h[None, None])[0, 0] - theta
+    return torch.heaviside(net, torch.ones_like(net))
+
+def relu_in_torch(x, h):
+    return torch.relu(torch.nn.functional.conv2d(x[None, None], h[None, None])[0, 0])
+
+print("theta = 2\n", in_torch(torch.tensor(X), torch.tensor(H), 2).numpy())
+print("ReLU\n", relu_in_torch(torch.tensor(X), torch.tensor(H)).numpy())
+print(compare(threshold_layer, in_torch, X, H, theta=2))
+
+# %% [markdown]
+r"""
+**ReLU after a feature map.** The same sums can go through another activation function. ReLU, $\varphi(a) = \max(a, 0)$, keeps what is positive and makes the rest 0:
+
+$$\begin{pmatrix} 6&1.5&0.5\\ 0&3&-1\\ -3.5&0&6 \end{pmatrix} \;\longrightarrow\; \begin{pmatrix} 6&1.5&0.5\\ 0&3&0\\ 0&0&6 \end{pmatrix}$$
+
+The step says only *whether*. ReLU also says *how much*. And it can be trained: it has a slope where its input is positive, while the step is flat on both sides, so no error gets back through it.
+
+**What goes wrong in practice.** The sign: a *threshold* is subtracted, a *bias* is added, and $b = -\theta$. Take one for the other, and the neurons fire where they should be silent. Another: `torch.nn.functional.threshold` sounds right, but it is something else. It replaces what is small and leaves the rest as it is.
+
+### Question 1
+
+about 3 minutes · difficulty 2 of 5 · importance 4 of 5 · 1 point
+
+A layer has one mask of $3\times3$ weights, stride 1, no padding and no activation function. It was trained on images of $10\times10$ pixels, in which its pattern always lay in the top-left quarter. Now it gets images of $100\times100$ pixels, with the pattern somewhere in the middle and zeros around it. Which statement is true?
+
+- **a)** The layer now needs about a hundred times as many weights, since there are about a hundred times as many places.
+- **b)** The nine weights remain, and the feature map has the same size and the same numbers as before, since the output doesn't depend on where the pattern lies.
+- **c)** The nine weights remain. The feature map gets larger, and where the mask meets the pattern, the output is the same number as in the small images.
+- **d)** The nine weights remain, but they recognise the pattern in the middle only after training with images in which it lies there.
+"""
+
+# %% nbgrader={"grade_id": "question-1", "solution": true}
+# Assign one letter, in quotes,
+# for instance: answer_1 = "a"
+### BEGIN SOLUTION
+answer_1 = "c"
+### END SOLUTION
+
+# %% nbgrader={"grade_id": "check-question-1", "grade": true}
+check_question(1)
