@@ -47,7 +47,7 @@ To the neuron it matters a great deal. Every pixel has a weight of its own. Move
 
 A layer can get this from *how* it computes its net input. Instead of multiplying one long weight vector with the whole input, it slides a few weights along the input and repeats a small sum at every place. The name for that is **cross-correlation**, and its close relative is **convolution**. A network in which at least one layer does so is a **convolutional neural network**, CNN for short. The other layers may be of any kind.
 
-The place need not be a place in space. In a recording, a word is the same word a second later. Here is a signal of that sort: one short pattern, at two moments, with some noise.
+The place need not be a place in space. In a recording, a word is the same word a second later. Here is a signal of that sort: one short pattern, at two moments, with some noise. Because of the noise the two peaks are not quite equal.
 """
 
 # %% tags=["explore"]
@@ -216,7 +216,7 @@ r"""
 
 - *Indices swapped.* In an array the row comes first: `x[i, j]` is row $i$, column $j$. Someone who thinks "x, then y" gets a transposed answer. On square inputs nothing complains.
 - *One place too few.* The mask fits $H - k + 1$ times. With $H - k$ the last row is lost, quietly.
-- *Integers.* `np.zeros_like(x)` of an integer `x` holds integers. Adding $0.5$ in place fails; assigning it cuts the half off without a word.
+- *Integers.* `np.zeros_like(x)` of an integer `x` holds integers. `y += 0.5` fails, and `y[0, 0] = 0.5` cuts the half off without a word.
 - *A library's default.* `scipy.signal.correlate2d` lets the mask hang over all the edges unless you say `mode="valid"`.
 
 ## What the output tells you
@@ -304,7 +304,7 @@ show_figure(
 r"""
 While the pattern is inside, the map moves along with it and keeps its numbers. The 6 stays a 6. So the layer is not blind to location. *What* it says stays the same, and *where* it says so moves. Mathematicians call this **equivariance**. To forget the place altogether takes a further step, for instance the maximum of the whole map.
 
-At the border it ends. Half a pattern gives another sum. In a real photograph, something new also comes in on the other side. Without padding, pixels at the rim lie under the mask less often than those in the middle.
+At the border it ends. With shift 5, the output that said 6 has fallen off the map: to meet the whole pattern, the mask would have to hang over the edge. What is left comes from half a pattern. In a real photograph, something new also comes in on the other side. And pixels at the rim lie under the mask less often than those in the middle.
 
 And tolerance to *location* is all you get for nothing. Turn the pattern or make it larger, and the mask no longer fits.
 """
@@ -468,7 +468,7 @@ about 3 minutes · difficulty 2 of 5 · importance 4 of 5 · 1 point
 
 A layer has one mask of $3\times3$ weights, stride 1, no padding and no activation function. It was trained on images of $10\times10$ pixels, in which its pattern always lay in the top-left quarter. Now it gets images of $100\times100$ pixels, with the pattern somewhere in the middle and zeros around it. Which statement is true?
 
-- **a)** The layer now needs about a hundred times as many weights, since there are about a hundred times as many places.
+- **a)** The layer now needs more than a hundred times as many weights, since there are more than a hundred times as many places.
 - **b)** The nine weights remain, and the feature map has the same size and the same numbers as before, since the output doesn't depend on where the pattern lies.
 - **c)** The nine weights remain. The feature map gets larger, and where the mask meets the pattern, the output is the same number as in the small images.
 - **d)** The nine weights remain, but they recognise the pattern in the middle only after training with images in which it lies there.
