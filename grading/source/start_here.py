@@ -52,6 +52,80 @@ for name, purpose in needed.items():
         missing.append(name)
         print(f"{name:12} is missing. You need it for: {purpose}.")
 if missing:
-    print("\nInstall what is missing as the README says. Then choose Kernel, Restart, and run this cell again.")
+    print("\nTo install what is missing, open a terminal in the course's folder and type:")
+    print('    python -m pip install ".[course]"')
+    print("Then choose Kernel, Restart Kernel, and run this cell again.")
 else:
     print("\nAll there. You can begin.")
+
+# %% [markdown]
+r"""
+## Warm up: one neuron
+
+A neuron multiplies each input by a weight, adds the products up, and fires if the sum reaches its threshold $\theta$:
+
+$$y = \begin{cases} 1 & \sum_i w_i x_i - \theta \ge 0\\ 0 & \text{otherwise} \end{cases}$$
+
+**Guess first:** does the neuron below fire? Run the cell. Then change *one* weight so that it changes its mind, and run it again.
+"""
+
+# %% tags=["explore"]
+import numpy as np
+
+x = np.array([1.0, 0.5, -1.0])
+w = np.array([2.0, -1.0, 1.0])  # change one of these
+theta = 1
+
+total = (w * x).sum()
+print("products", w * x, " sum", total, " threshold", theta)
+print("fires" if total - theta >= 0 else "stays silent")
+
+# %% [markdown]
+r"""
+## How a notebook works
+
+A notebook is a row of **cells**: text, and code that you can run. What a cell prints or shows appears below it.
+
+- **Order matters.** Python remembers what has been *run*, not what stands on the page. When something behaves oddly, choose *Kernel → Restart Kernel and Run All Cells*.
+- **A star** in the brackets, `[*]`, means the cell is still running. *Kernel → Interrupt Kernel* stops it.
+- **Save** with Ctrl+S (on a Mac, Cmd+S).
+
+Each exercise has two cells. The first holds a function with a description: what goes in, what comes out, a small example. Replace `raise NotImplementedError` with your code and keep the function's name. The second calls `check(…)`. It tries your function on several inputs and tells you what it finds: a wrong shape, a changed argument, or often the very misconception behind a wrong number. You may run it as often as you like; nobody counts.
+
+A multiple-choice question also has two cells. Its check tells you only that your answer is recorded.
+
+## How marks are earned
+
+- **Values count.** When your work is marked, your function meets inputs you haven't seen, and PyTorch gives the right answers. The right shape alone earns nothing, and neither does an answer that fits only the inputs of the check.
+- **Each exercise has criteria**: the basic cases, and in many exercises options, edge cases or gradients as well. Each criterion brings its share of the points. If the basic cases are wrong, the exercise earns 0.
+- **Don't change the arguments.** Return new arrays. If `x` looks different after your function was called, the case counts as wrong.
+- **NumPy only** inside the exercises. Using PyTorch or the course's own `pnnlib` for an answer costs the points. A leftover `import torch` costs nothing.
+- **Explore cells don't count.** Panels, figures and comparisons with PyTorch are not run when marking. So don't define in them what an exercise needs.
+- **Don't delete or copy the graded cells**, the ones with your answers and their checks. You may add cells of your own.
+- **Partly done is fine.** Every exercise is marked by itself. Leave `raise NotImplementedError` where you have no answer; it never costs you another exercise, unless that one calls it.
+
+## What to hand in
+
+One file: the notebook, `part_d_convolution.ipynb`.
+
+1. Choose *Kernel → Restart Kernel and Run All Cells*. This shows whether everything works from top to bottom. Exercises you have left open may end in `NotImplementedError`; then go on with the cell after it.
+2. Save.
+3. Upload the one `.ipynb` file. No zip, no PDF.
+
+## Keyboard and accessibility
+
+Everything works without a mouse.
+
+| you want to | press |
+|---|---|
+| run a cell and go on | Shift+Enter |
+| leave a cell's text, to move between cells | Esc, then the up and down arrows |
+| type in a cell again | Enter |
+| see every command | Ctrl+Shift+C (on a Mac, Cmd+Shift+C) |
+| move through a panel's buttons and fields | Tab, and Shift+Tab to go back |
+| take over a number typed into a field | Enter; Esc undoes it |
+
+Figures have a description in words for screen readers. No panel plays by itself, and nothing is told by colour alone. For larger type, use your browser's zoom, or *Settings → Theme*, which has a dark theme, too.
+
+Ready? Go to [part d, convolutional layers](part_d_convolution.ipynb).
+"""
