@@ -255,7 +255,7 @@ class LeaveStub(ClearSolutions):
     def preprocess_cell(self, cell, resources, cell_index):
         answer = answer_name(grade_id(cell))
         if answer.startswith("answer_"):
-            stub = f'{answer} = None  # instead of None write the letter of your answer, for instance "a"'
+            stub = f"{answer} = None  # your letter instead of None"
         else:
             stub = f'raise NotImplementedError("{answer} is not written yet")  # replace this line'
         self.code_stub = {"python": stub}
