@@ -47,12 +47,16 @@ missing = []
 for name, purpose in needed.items():
     try:
         module = importlib.import_module(name)
-        print(f"{name:12} {getattr(module, '__version__', 'found')}")
-    except ImportError:
+        version = getattr(module, "__version__", "found")
+        old = name == "numpy" and int(version.split(".")[0]) < 2
+        print(f"{name:12} {version}" + (" is too old: the course needs version 2 or newer." if old else ""))
+        if old:
+            missing.append(name)
+    except (ImportError, OSError):
         missing.append(name)
         print(f"{name:12} is missing. You need it for: {purpose}.")
 if missing:
-    print("\nTo install what is missing, open a terminal in the course's folder and type:")
+    print("\nTo install what is missing or too old, open a terminal in the course's folder and type:")
     print('    python -m pip install ".[course]"')
     print("Then choose Kernel, Restart Kernel, and run this cell again.")
 else:
@@ -108,7 +112,7 @@ A multiple-choice question also has two cells. Its check tells you only that you
 
 One file: the notebook, `part_d_convolution.ipynb`.
 
-1. Choose *Kernel → Restart Kernel and Run All Cells*. This shows whether everything works from top to bottom. Exercises you have left open may end in `NotImplementedError`; then go on with the cell after it.
+1. Choose *Kernel → Restart Kernel and Run All Cells*. This shows whether everything works from top to bottom. If the run stops with `NotImplementedError` below an exercise you have left open, click the next cell and choose *Run → Run Selected Cell and All Below*.
 2. Save.
 3. Upload the one `.ipynb` file. No zip, no PDF.
 
