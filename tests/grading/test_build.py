@@ -331,18 +331,17 @@ def strings(value):
 
 
 def solution_lines(text: str) -> set[str]:
-    """Lines of the solutions that stand nowhere else in the master, so must stand nowhere else at all."""
-    inside, outside, where = set(), [], None
-    for line in text.splitlines():
-        if line.strip() == BEGIN:
-            where = BEGIN
-        elif line.strip() == END:
-            where = None
-        elif where:
-            inside.add(line.strip())
-        else:
-            outside.append(line)
-    return {line for line in inside if len(line) > 12 and line not in "\n".join(outside)}
+    """The lines of the solutions that give something away.
+
+    Not the short ones, and not those that open a block: many a loop looks alike.
+    """
+    lines, inside = set(), False
+    for line in map(str.strip, text.splitlines()):
+        if line in (BEGIN, END):
+            inside = line == BEGIN
+        elif inside and len(line) > 12 and not line.endswith(":"):
+            lines.add(line)
+    return lines
 
 
 def test_nothing_of_a_solution_is_released(released):
