@@ -5,55 +5,62 @@ likes: no expected value is ever here, so it can only be made to lie about the
 student's own answers.
 """
 
-import json
-import sys
+import re
 import traceback
 
 import wire
 
 
-def call(request):
-    """Answer one request of the judge; both are JSON texts."""
-    name, args, options, names = json.loads(request)
-    function = _user_names().get(name)
-    if not callable(function):
-        return json.dumps({"kind": "missing"})
-    values, keywords = wire.decode(args), wire.decode(options)
+def answer(names, request, buffers):
+    """Answer one request of the judge: a description and the value, both as the wire wants them.
+
+    Args:
+        names: the notebook's namespace.
+        request: {"do": "call" or "read", "name": of what, "names": of the positional arguments}.
+        buffers: the arguments and the options.
+    """
+    missing = object()
+    found = names.get(request["name"], missing)
+    if found is missing:
+        return {"kind": "missing"}, []
     try:
-        result = function(*values, **keywords)
+        if request["do"] == "read":
+            return _returned(found)
+        if not callable(found):
+            return {"kind": "missing", "error": f"{request['name']} is not a function"}, []
+        frames = [bytes(buffer) for buffer in buffers]
+        args, options = wire.decode(frames)
+        value = found(*args, **options)
+        return _returned(value, _changed(frames, args, options, request["names"]))
     except NotImplementedError:
-        return json.dumps({"kind": "not implemented"})
-    except BaseException as error:
-        return json.dumps({"kind": "raised", "error": _one_line(error)})
-    changed = []
-    if wire.encode(values) != args or wire.encode(keywords) != options:
-        before, old = wire.decode(args), wire.decode(options)
-        pairs = [*zip(names, before, values), *((key, old[key], keywords.get(key)) for key in old)]
-        changed = [label for label, a, b in pairs if wire.encode(a) != wire.encode(b)]
-    return json.dumps({"kind": "returned", "value": wire.encode(result), "changed": changed})
+        return {"kind": "not implemented"}, []
+    except BaseException as error:  # SystemExit too: it must not end the kernel
+        return {"kind": "raised", "error": _one_line(error)}, []
 
 
-def read(name):
-    """Send back the value of a variable."""
-    names = _user_names()
-    if name not in names:
-        return json.dumps({"kind": "missing"})
-    return json.dumps({"kind": "returned", "value": wire.encode(names[name]), "changed": []})
+def _returned(value, changed=()):
+    return {"kind": "returned", "changed": list(changed)}, wire.encode(value)
 
 
-def _user_names():
-    from IPython import get_ipython
-
-    return get_ipython().user_ns
+def _changed(frames, args, options, names):
+    """The names of the arguments that are no longer what `frames` holds."""
+    if wire.encode((args, options)) == frames:
+        return []
+    old_args, old_options = wire.decode(frames)
+    pairs = [*zip(names, old_args, args), *((key, old_options[key], options[key]) for key in old_options)]
+    return [name for name, old, new in pairs if wire.encode(old) != wire.encode(new)]
 
 
 def _one_line(error):
-    """The error and the last line of the notebook that led to it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f.lineno for f in frames if "ipykernel" in f.filename and "site-packages" not in f.filename]
-    text = " ".join(str(error).split())[:300]
-    where = f" (line {own[-1]} of your cell)" if own else ""
+    """The error, and the last line of the notebook's own code that led to it."""
+    try:
+        text = " ".join(str(error).split())[:300]
+    except BaseException:
+        text = ""
+    lines = [
+        line
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if re.search(r"/ipykernel_\d+/", frame.f_code.co_filename)
+    ]
+    where = f" (line {lines[-1]} of your cell)" if lines else ""
     return f"{type(error).__name__}{': ' if text else ''}{text}{where}"
-
-
-sys.modules["_judge_harness"] = sys.modules[__name__]

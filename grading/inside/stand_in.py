@@ -1,6 +1,7 @@
 """torch and pnnlib where exercises are marked: they can be imported, and say so when used.
 
 A leftover import must not cost marks, and the answer must not be on the disk.
+One kind of object stands in for every module, class and function of them.
 """
 
 import importlib.abc
@@ -12,8 +13,8 @@ NAMES = ("torch", "pnnlib", "torchgen", "functorch")
 
 # Set-up and checks that a student leaves in a cell; they do nothing for an answer.
 HARMLESS = {
-    "manual_seed", "set_default_dtype", "set_printoptions", "set_num_threads",
-    "check", "check_question", "show_figure", "explore_cross_correlation",
+    "manual_seed", "set_default_dtype", "set_printoptions", "set_num_threads", "is_available",
+    "check", "check_question", "show_figure",
 }  # fmt: skip
 
 
@@ -31,14 +32,15 @@ class StandIn(types.ModuleType):
     def __getattr__(self, name):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return StandIn(f"{self.__name__}.{name}")
+        child = StandIn(f"{self.__name__}.{name}")
+        setattr(self, name, child)  # torch.float64 is torch.float64
+        return child
 
     def __call__(self, *args, **kwargs):
-        if self.__name__.rpartition(".")[2] in HARMLESS:
+        name = self.__name__.rpartition(".")[2]
+        if name in HARMLESS or name.startswith("explore_"):
             return None
-        raise NotAvailable(
-            f"{self.__name__} is not available where exercises are marked: write it in NumPy"
-        )
+        raise NotAvailable(f"{self.__name__} is not available where exercises are marked: write it in NumPy")
 
     def __instancecheck__(self, instance):
         return False
@@ -49,13 +51,15 @@ class StandIn(types.ModuleType):
     def __or__(self, other):  # a type hint such as torch.Tensor | None
         return self
 
-    __ror__ = __or__
+    __ror__ = __getitem__ = __or__
 
     def __repr__(self):
         return f"<{self.__name__}, not available where exercises are marked>"
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds every module of the libraries that are not there."""
+
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in NAMES:
             return importlib.machinery.ModuleSpec(name, self, is_package=True)

@@ -1,123 +1,180 @@
-"""Values as JSON: what goes into the jail and comes out of it. Both sides use this file.
+"""Values as bytes: what goes into the jail and comes out of it. Both sides use this file.
 
-The decoder runs in the marking process on whatever a hostile kernel sends, so
-it believes nothing: types from a fixed list, sizes that must add up, no pickle.
+A value is a list of byte strings: a JSON text for its structure, then the bytes
+of its arrays in order. The decoder runs in the marking process on whatever a
+hostile kernel sends, so it believes nothing: types from a fixed list, sizes
+that must add up, no pickle.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
-MAX_BYTES = 32_000_000
+MAX_BYTES = 8_000_000
 MAX_DEPTH = 20
-_DTYPES = {np.dtype(code).str for code in "? b B h H i I l L q Q e f d F D".split()}
+MAX_TEXT = 10_000
+MAX_BITS = 1_000  # of an int
+_DTYPES = {np.dtype(code).newbyteorder("<").str for code in "? b B h H i I l L q Q e f d F D".split()}
 
 
 class WireError(ValueError):
     """What came over the wire is no value."""
 
 
-def encode(value) -> str:
-    """`value` as one JSON text. What is no data becomes {"opaque": name of its type}.
-
-    >>> decode(encode((1, [2.5, None], np.array([[True]]))))
-    (1, [2.5, None], array([[ True]]))
-    """
-    text = json.dumps(_pack(value, MAX_DEPTH), separators=(",", ":"))
-    if len(text) > MAX_BYTES:
-        return json.dumps({"opaque": f"{type(value).__name__} of more than {MAX_BYTES // 10**6} MB"})
-    return text
-
-
-def _pack(value, depth: int):
-    if depth == 0:
-        return {"opaque": "deeply nested value"}
-    if value is None or isinstance(value, bool):
-        return value
-    if type(value) is int and abs(value) < 10**300:
-        return {"int": str(value)}
-    if type(value) is float:
-        return {"float": value.hex()}
-    if type(value) is str:
-        return {"str": value[:10_000]}
-    if type(value) in (list, tuple):
-        return {type(value).__name__: [_pack(v, depth - 1) for v in value]}
-    if type(value) is range:
-        return _pack(list(value), depth)
-    if type(value) is dict and all(type(key) is str for key in value):
-        return {"dict": [[key, _pack(v, depth - 1)] for key, v in value.items()]}
-    return _pack_array(value)
-
-
-def _pack_array(value):
-    try:
-        array = np.asarray(value)
-        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        if array.dtype.str not in _DTYPES or array.nbytes > MAX_BYTES:
-            raise TypeError
-        data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
-    except Exception:  # a student's object may do anything when asked to be an array
-        return {"opaque": str(type(value).__name__)[:80]}
-    return {"array": [array.dtype.str, list(array.shape), data], "scalar": isinstance(value, np.generic)}
-
-
-def decode(text: str):
-    """The value in `text`.
-
-    Raises:
-        WireError: on anything that `encode` does not write.
-    """
-    if not isinstance(text, str) or len(text) > MAX_BYTES:
-        raise WireError("not a text, or too long")
-    try:
-        return _unpack(json.loads(text), MAX_DEPTH)
-    except WireError:
-        raise
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise WireError(str(error)[:200]) from None
-
-
 class Opaque:
     """Stands for an object that is no data; its class has the name of the original's type."""
 
 
-def _unpack(item, depth: int):
+# Encoding ---------------------------------------------------------------------------------
+
+
+def encode(value, strict: bool = False) -> list[bytes]:
+    """`value` as byte strings. What is no data becomes {"opaque": name of its type}.
+
+    Raises:
+        WireError: if `strict` and something in it is no data.
+
+    >>> decode(encode((1, [2.5, None], np.array([[True]]))))
+    (1, [2.5, None], array([[ True]]))
+    """
+    packer = _Packer(strict)
+    try:
+        frames = [json.dumps(packer.pack(value, MAX_DEPTH)).encode(), *packer.buffers]
+    except _TooLarge:
+        frames = []
+    if not frames or sum(map(len, frames)) > MAX_BYTES:
+        if strict:
+            raise WireError(f"more than {MAX_BYTES} bytes")
+        return [json.dumps(_opaque(value, f" of more than {MAX_BYTES // 10**6} MB")).encode()]
+    return frames
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Packer:
+    def __init__(self, strict: bool):
+        self.strict, self.buffers, self.room = strict, [], MAX_BYTES
+
+    def pack(self, value, depth: int):
+        self.room -= 8  # so that a list that holds itself many times comes to an end
+        if self.room < 0:
+            raise _TooLarge
+        if isinstance(value, str):
+            return value[:MAX_TEXT]
+        if isinstance(value, np.ndarray | np.generic | complex):
+            return self._pack_array(value)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int) and value.bit_length() <= MAX_BITS:
+            return int(value)
+        if isinstance(value, float):
+            return float(value)
+        if isinstance(value, range):
+            value = list(value[: self.room])
+        if not depth:
+            return self._refuse(value, " nested too deeply")
+        if isinstance(value, list | tuple):
+            kind = "list" if isinstance(value, list) else "tuple"
+            return {kind: [self.pack(item, depth - 1) for item in value]}
+        if type(value) is dict and all(isinstance(key, str) for key in value):
+            return {"dict": [[key[:MAX_TEXT], self.pack(value[key], depth - 1)] for key in value]}
+        return self._pack_array(value)
+
+    def _pack_array(self, value):
+        try:
+            array = np.asarray(value)
+            if array.dtype.char in "gG":  # long doubles differ from machine to machine
+                array = array.astype("d" if array.dtype.char == "g" else "D")
+            array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+            if array.dtype.str not in _DTYPES:
+                raise TypeError
+        except Exception:  # a student's object may do anything when asked to be an array
+            return self._refuse(value, " of objects" if isinstance(value, np.ndarray) else "")
+        self.room -= array.nbytes
+        if self.room < 0:
+            raise _TooLarge
+        self.buffers.append(np.ascontiguousarray(array).tobytes())
+        shape = list(array.shape)
+        return {"array": [array.dtype.str, shape], "scalar": not (shape or isinstance(value, np.ndarray))}
+
+    def _refuse(self, value, more: str):
+        if self.strict:
+            raise WireError(f"{type(value).__name__} is no data")
+        return _opaque(value, more)
+
+
+def _opaque(value, more: str = "") -> dict:
+    return {"opaque": f"{type(value).__name__}"[:60] + more}
+
+
+# Decoding ---------------------------------------------------------------------------------
+
+
+def decode(frames: list[bytes]):
+    """The value in `frames`.
+
+    Raises:
+        WireError: on anything that `encode` does not write.
+    """
+    try:
+        if sum(len(frame) for frame in frames) > MAX_BYTES + 1000:
+            raise WireError("too long")
+        buffers = iter(frames[1:])
+        value = _unpack(json.loads(bytes(frames[0])), buffers, MAX_DEPTH)
+        if next(buffers, None) is not None:
+            raise WireError("bytes left over")
+        return value
+    except WireError:
+        raise
+    except Exception as error:  # nothing that was sent may stop the marking
+        raise WireError(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def _unpack(item, buffers: Iterator[bytes], depth: int):
     if depth < 0:
         raise WireError("nested too deeply")
-    if item is None or isinstance(item, bool):
+    if item is None or isinstance(item, bool | float):
         return item
+    if isinstance(item, int) and item.bit_length() <= MAX_BITS:
+        return item
+    if isinstance(item, str) and len(item) <= MAX_TEXT:
+        return item.encode("utf-8", "replace").decode()  # lone surrogates cannot be written to a file
     if not isinstance(item, dict) or not item:
-        raise WireError("a bare value")
+        raise WireError("an unknown kind")
     kind, content = next(iter(item.items()))
-    if kind == "int" and isinstance(content, str) and len(content) < 310:
-        return int(content)
-    if kind == "float" and isinstance(content, str) and len(content) < 40:
-        return float.fromhex(content)
-    if kind == "str" and isinstance(content, str):
-        return content
     if kind in ("list", "tuple") and isinstance(content, list):
-        return {"list": list, "tuple": tuple}[kind](_unpack(v, depth - 1) for v in content)
+        values = [_unpack(value, buffers, depth - 1) for value in content]
+        return values if kind == "list" else tuple(values)
     if kind == "dict" and isinstance(content, list):
-        return {str(key): _unpack(v, depth - 1) for key, v in content}
+        pairs = [(_unpack(key, buffers, 0), _unpack(v, buffers, depth - 1)) for key, v in content]
+        if not all(isinstance(key, str) for key, _ in pairs):
+            raise WireError("keys are texts")
+        return dict(pairs)
     if kind == "array":
-        return _unpack_array(*content, scalar=item.get("scalar") is True)
+        array = _unpack_array(*content, next(buffers))
+        return array[()] if item.get("scalar") is True and not array.shape else array
     if kind == "opaque" and isinstance(content, str):
-        name = "".join(c for c in content if c.isidentifier() or c in "0123456789 ")[:80] or "object"
-        return type(name, (Opaque,), {})()
+        name = "".join(c for c in content[:80] if c.isascii() and (c.isalnum() or c in "_ "))
+        return type(name or "object", (Opaque,), {})()
     raise WireError("an unknown kind")
 
 
-def _unpack_array(dtype, shape, data, scalar: bool):
-    if dtype not in _DTYPES or not isinstance(shape, list) or len(shape) > 32:
-        raise WireError("no array")
+def _unpack_array(dtype, shape, raw: bytes) -> np.ndarray:
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise WireError("an array of an unknown type")
+    if not isinstance(shape, list) or len(shape) > 32:
+        raise WireError("no shape")
     if not all(type(n) is int and 0 <= n <= MAX_BYTES for n in shape):
         raise WireError("no shape")
-    raw = base64.b64decode(data, validate=True)
+    # also with a 0 among them, the others must be a size that someone could allocate
+    if math.prod(max(n, 1) for n in shape) > MAX_BYTES:
+        raise WireError("a shape too large")
     if len(raw) != math.prod(shape) * np.dtype(dtype).itemsize:
         raise WireError("shape and data disagree")
-    array = np.frombuffer(raw, dtype).reshape(shape).copy()
-    return array[()] if scalar and not shape else array
+    return np.frombuffer(bytes(raw), dtype).reshape(shape).copy()
