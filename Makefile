@@ -6,13 +6,6 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-# One stamp per set of extras: a change of the requirements installs again.
-define install
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(1)]'
-	touch $@
-endef
-
 .PHONY: lab test build mark-samples
 lab: .venv/course.stamp
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS) start_here.ipynb
@@ -26,11 +19,11 @@ build: .venv/grading.stamp
 mark-samples: .venv/grading.stamp
 	$(BIN)/python -m grading mark part_d --from grading/samples/part_d --to marked
 
-.venv/course.stamp: pyproject.toml constraints.txt
-	$(call install,course)
-
-.venv/grading.stamp: pyproject.toml constraints.txt
-	$(call install,course,grading)
-
-.venv/dev.stamp: pyproject.toml constraints.txt
-	$(call install,course,grading,dev)
+# One stamp per set of extras: a change of the requirements installs again.
+.venv/course.stamp: EXTRAS = course
+.venv/grading.stamp: EXTRAS = course,grading
+.venv/dev.stamp: EXTRAS = course,grading,dev
+.venv/%.stamp: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	touch $@

@@ -158,11 +158,11 @@ def _kill(process: subprocess.Popen, tree: list[psutil.Process], mark: str) -> N
     if mark:
         _kill_marked(mark)
     end = time.monotonic() + 5
-    while any(map(_lives, tree)) and time.monotonic() < end:
+    while any(map(lives, tree)) and time.monotonic() < end:
         time.sleep(0.005)
 
 
-def _lives(process: psutil.Process) -> bool:
+def lives(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -133,21 +133,24 @@ class Jail:
         doors, own = f"{self._directory}/doors", f"{self._directory}/own"
         os.mkdir(doors)
         os.mkdir(own)
-        self._session = Session(key=b"")  # whoever is inside could read a key
+        self._session = Session()
+        self._session.auth = None  # nothing is signed: whoever is inside could read the key
         self._shell = self._socket(zmq.DEALER, f"{own}/shell")
         self._iopub = self._socket(zmq.SUB, f"{own}/iopub")
         self._iopub.subscribe(b"")
         for name in ("shell", "iopub"):
             self._guard.open_door(f"{doors}/{name}", f"{own}/{name}")
-        process = subprocess.Popen(
-            self._command(doors),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,  # of the start only: `boot` lets go of it
-            env=self._settings() if self.bare else {},  # cleared inside, it would show in /proc/1/environ
-            cwd=self._directory if self.bare else "/",
-            start_new_session=True,
-        )
+        with self._command(doors) as (command, descriptors):
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,  # of the start only: `boot` lets go of it
+                env=self._settings() if self.bare else {},  # cleared inside, it would show in /proc/1/environ
+                cwd=self._directory if self.bare else "/",
+                start_new_session=True,
+                pass_fds=descriptors,
+            )
         with process.stderr:
             self._guard.watch(process, mark=self._directory if self.bare else "")
             if not self._wait():
@@ -185,10 +188,10 @@ class Jail:
             settings["MARKING_JAIL"] = self._directory
         return settings
 
-    def _command(self, doors: str) -> list[str]:
+    def _command(self, doors: str):
         limits = [str(number) for number in (self.limits.memory, self.limits.disk, self.limits.output)]
         if self.bare:
-            return [sys.executable, str(INSIDE / "boot.py"), doors, *limits]
+            return contextlib.nullcontext(([sys.executable, str(INSIDE / "boot.py"), doors, *limits], ()))
         program = [sys.executable, "/inside/boot.py", "/doors", *limits]
         return walled(program, doors, self.limits.disk, self._settings())
 

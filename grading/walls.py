@@ -6,6 +6,7 @@ private /tmp. No network, no home, no repository, no torch and no pnnlib.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import glob
 import os
@@ -13,9 +14,11 @@ import shutil
 import site
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from .inside.stand_in import NAMES
+from .syscalls import filter_options
 
 INSIDE = Path(__file__).resolve().parent / "inside"
 REPOSITORY = INSIDE.parent.parent
@@ -31,8 +34,11 @@ class JailUnavailable(RuntimeError):
     """No jail can be had here; the message says how to get one."""
 
 
-def walled(program: list[str], doors: str, disk: int, settings: dict[str, str]) -> list[str]:
-    """The command that runs `program` in a jail.
+@contextlib.contextmanager
+def walled(
+    program: list[str], doors: str, disk: int, settings: dict[str, str]
+) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """The command that runs `program` in a jail, and the file descriptors to start it with.
 
     Args:
         program: what to run.
@@ -41,25 +47,29 @@ def walled(program: list[str], doors: str, disk: int, settings: dict[str, str]) 
         settings: its environment.
     """
     environment = [word for item in settings.items() for word in ("--setenv", *item)]
-    return [
-        *(_bubblewrap(), *_namespaces(), "--cap-drop", "ALL", "--die-with-parent", "--new-session"),
-        *("--hostname", "jail", *_system(), *_python(), "--dev", "/dev"),
-        # read-only, because root may write to much of it even without a single capability
-        *("--proc", "/proc", "--remount-ro", "/proc"),
-        *(*_size(disk), "--tmpfs", "/dev/shm", "--remount-ro", "/dev", *_size(disk), "--tmpfs", "/tmp"),
-        *("--ro-bind", str(INSIDE), "/inside", "--ro-bind", doors, "/doors", "--remount-ro", "/"),
-        *("--chdir", "/tmp", *environment, "--", *program),
-    ]
+    with filter_options() as (syscalls, descriptors):
+        yield [
+            *(_bubblewrap(), *_namespaces(), "--cap-drop", "ALL", "--die-with-parent", "--new-session"),
+            *("--hostname", "jail", "--dev", "/dev", *_size(disk), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
+            # read-only, because root may write to much of it even without a single capability
+            *("--proc", "/proc", "--remount-ro", "/proc"),
+            # before Python, which may live below it
+            *(*_size(disk), "--tmpfs", "/tmp", *_system(), *_python()),
+            *("--ro-bind", str(INSIDE), "/inside", "--ro-bind", doors, "/doors", "--remount-ro", "/"),
+            *(*syscalls, "--chdir", "/tmp", *environment, "--", *program),
+        ], descriptors
 
 
 @functools.cache
 def require_walls() -> None:
     """Raise `JailUnavailable`, with the line that installs bubblewrap, unless it works here."""
-    command = walled([sys.executable, "-c", "import ipykernel"], "/", 10_000_000, {})
+    program = [sys.executable, "-c", "import ipykernel"]
     try:
-        probe = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env={}, timeout=60
-        )
+        with walled(program, str(INSIDE), 10_000_000, {}) as (command, descriptors):
+            probe = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env={},
+                pass_fds=descriptors, timeout=60,
+            )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise JailUnavailable(INSTALL.format(reason=f"it does not run: {error}")) from None
     if probe.returncode:

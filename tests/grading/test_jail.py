@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import socket
 import threading
 import time
@@ -11,7 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from grading.guard import _lives as lives
+from grading import syscalls, walls
+from grading.guard import lives
 from grading.inside import wire
 from grading.jail import Jail, JailUnavailable, Limits
 from grading.printed import Printed, plain_text
@@ -341,9 +343,30 @@ print(fill('/tmp'), fill('/dev/shm'))"""
 
 
 @needs_walls
-def test_one_file_is_limited(jail):
-    text = jail.run_cell("import os\nfd = os.memfd_create('x')\nos.ftruncate(fd, 30_000_000)")
-    assert text.status in ("error", "died")
+def test_disk_is_limited_where_bubblewrap_cannot(monkeypatch):
+    """Before 0.7 it did not know --size; the guard looks as well."""
+    monkeypatch.setattr(walls, "_size", lambda disk: [])
+    with Jail(SHORT) as jail:
+        result = jail.run_cell(
+            "import time\nfor i in range(3): open(f'/dev/shm/{i}', 'wb').write(bytes(10 ** 7))\ntime.sleep(5)"
+        )
+        assert (result.status, result.error) == ("died", "it filled /dev/shm")
+
+
+@needs_walls
+def test_one_file_is_limited(shared):
+    result = shared.run_cell("file = open('/tmp/x', 'wb')\nfile.truncate(513_000_000)")
+    assert result.error.startswith("OSError: [Errno 27] File too large")
+
+
+@needs_walls
+@pytest.mark.parametrize("name", ["memfd_create", "shmget", "mq_open", "unshare", "ptrace", "keyctl", "io_uring_setup"])
+def test_memory_and_holes_out_of_the_guards_sight_are_shut(shared, name):
+    number = syscalls.DENIED[name][syscalls.ARCHITECTURES[platform.machine()][1]]
+    source = f"""import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+print([(libc.syscall(n, 0, 0, 0, 0, 0, 0), ctypes.get_errno()) for n in ({number}, {number} | 0x40000000)])"""
+    assert run(shared, source) == "[(-1, 1), (-1, 1)]\n"
 
 
 @needs_walls
@@ -479,6 +502,23 @@ for top in ('/', *sys.path):
         found += [f'{folder}/{name}' for name in files if name.startswith('libtorch')]
 print([p for p in found if '/etc/' not in p])"""
     assert run(shared, source) == "[]\n"
+
+
+def test_environment_in_repository_in_python(monkeypatch, tmp_path):
+    """The environment is shown, what lies around it is not, whichever of them holds the other."""
+    python = tmp_path / "python"
+    course = python / "course"
+    torch = course / "venv" / "torch"
+    torch.mkdir(parents=True)
+    monkeypatch.setattr(walls, "_places", lambda: [str(course / "venv"), str(python)])
+    monkeypatch.setattr(walls, "_answers", lambda: (str(course), str(torch), str(tmp_path / "elsewhere")))
+    assert walls._python() == [
+        *("--ro-bind", str(python), str(python)),
+        *("--tmpfs", str(course)),
+        *("--ro-bind", str(course / "venv"), str(course / "venv")),
+        *("--tmpfs", str(torch)),
+        *("--remount-ro", str(course), "--remount-ro", str(torch)),
+    ]
 
 
 @needs_walls
@@ -625,7 +665,7 @@ def test_forged_messages_are_no_messages(jail, attack, kind):
 
 
 @needs_walls
-def test_bytes_without_end_are_cut_off(jail):
+def test_bytes_without_end_are_cut_off():
     """Frames of a message that never ends, written past ZeroMQ into the socket itself."""
     before = psutil.Process().memory_info().rss
     source = """import os, stat
@@ -640,7 +680,8 @@ for name in os.listdir('/proc/self/fd'):
         if stat.S_ISSOCK(os.stat(int(name)).st_mode): threading.Thread(target=pour, args=(int(name),)).start()
     except OSError: pass
 import time; time.sleep(60)"""
-    result = jail.run_cell(source)
+    with Jail(Limits(seconds=10)) as jail:
+        result = jail.run_cell(source)
     # either it was too much, or it was no message of ZeroMQ's any more
     assert result.status == "died"
     assert result.error in ("it sent more than any answer needs", "the kernel ended, or closed its connection")
