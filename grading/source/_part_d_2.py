@@ -186,6 +186,118 @@ r"""
 
 - *Padding counted once.* There are two edges, so it is $2p$.
 - *Rounding up.* With $n = 4$, $k = 3$, $s = 2$ the mask fits once, not twice. The last pixel is left over.
-- *Sizes that drift.* With even masks no padding keeps the size: $k = 2$, $p = 1$ turns 28 into 29. That is one reason why masks are mostly $3\times3$ or $5\times5$.
+- *Sizes that drift.* With an even mask (and dilation 1) no padding keeps the size: $k = 2$, $p = 1$ turns 28 into 29. That is one reason why masks are mostly $3\times3$ or $5\times5$.
 - *An error far away.* The layer with the wrong padding says nothing. The one that complains comes much later, where a fully connected layer expected another number. Print the shape after each layer.
+"""
+
+# %% [markdown]
+r"""
+### By hand, as in an exam
+
+Cross-correlate with padding 1 and stride 2:
+
+$$X = \begin{pmatrix} 2&0&1&3\\ 1&1&0&2\\ 0&2&1&1 \end{pmatrix}
+\qquad
+H = \begin{pmatrix} 1&-1&2\\ 0&1&-1 \end{pmatrix}$$
+
+Take a pencil before you read on. Write the shape of the answer down first.
+
+**Shape.** Rows: $\lfloor (3 + 2 - 1 - 1)/2 \rfloor + 1 = \lfloor 1.5 \rfloor + 1 = 2$. Columns: $\lfloor (4 + 2 - 2 - 1)/2 \rfloor + 1 = \lfloor 1.5 \rfloor + 1 = 2$.
+
+**Zeros around.** The windows begin in the rows 0 and 2 and in the columns 0 and 2 of this:
+
+$$\begin{pmatrix} 0&0&0&0&0&0\\ 0&2&0&1&3&0\\ 0&1&1&0&2&0\\ 0&0&2&1&1&0\\ 0&0&0&0&0&0 \end{pmatrix}$$
+
+**Sums.**
+
+| place | upper row of the window | lower row | sum |
+|---|---|---|---|
+| $(0,0)$ | $0,\;0,\;0$ | $0,\;2,\;0$ | $0 + 2 = 2$ |
+| $(0,1)$ | $0,\;0,\;0$ | $0,\;1,\;3$ | $0 + (1 - 3) = -2$ |
+| $(1,0)$ | $0,\;1,\;1$ | $0,\;0,\;2$ | $(-1 + 2) + (-2) = -1$ |
+| $(1,1)$ | $1,\;0,\;2$ | $2,\;1,\;1$ | $(1 + 4) + (1 - 1) = 5$ |
+
+$$Y = \begin{pmatrix} 2&-2\\ -1&5 \end{pmatrix}$$
+
+The last row and the last column of zeros were never looked at. Three slips are common: to move by one after the first window, to put zeros at the top and on the left only, and to round 2.5 up.
+
+### Exercise 5 · cross_correlate_general
+
+about 25 minutes · difficulty 3 of 5 · importance 5 of 5 · 3 points
+
+Cross-correlation with all three options. One order of work that keeps a clear head:
+
+1. Make a pair of each option. `s, t = stride if isinstance(stride, tuple) else (stride, stride)` does it for the first.
+2. Append the zeros: lay `x` into a larger array of zeros, or use `np.pad`. From then on you can forget the padding.
+3. Ask your `output_size` for the shape, now without padding. Two calls.
+4. Fill the output. For one place: where does its window begin, and which slice takes every $d$-th pixel from there?
+
+Test each option alone before you combine them. The check does the same.
+"""
+
+# %% nbgrader={"grade_id": "cross_correlate_general", "solution": true}
+def cross_correlate_general(x, h, stride=1, padding=0, dilation=1):
+    """Slide a mask over an input, with stride, padding and dilation.
+
+    Arguments: x (H, W), the input; h (k, l), the mask; stride, padding and
+    dilation, each an int for both axes or a pair (rows, columns).
+    Result: an array of the size that output_size gives; x is not changed.
+
+    Example: every second place on the columns, one zero on the left and right.
+    >>> cross_correlate_general(np.array([[1., 2., 4.]]), np.array([[1., 10.]]), (1, 2), (0, 1))
+    array([[10., 42.]])
+    """
+    ### BEGIN SOLUTION
+    s, t = stride if isinstance(stride, tuple) else (stride, stride)
+    p, q = padding if isinstance(padding, tuple) else (padding, padding)
+    d, e = dilation if isinstance(dilation, tuple) else (dilation, dilation)
+    x = np.pad(x, ((p, p), (q, q)))
+    rows = output_size(x.shape[0], h.shape[0], s, 0, d)
+    columns = output_size(x.shape[1], h.shape[1], t, 0, e)
+    y = np.zeros((rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            # the window begins at (i·s, j·t); what is past its end, the mask's shape cuts off
+            window = x[i * s :: d, j * t :: e][: h.shape[0], : h.shape[1]]
+            y[i, j] = (window * h).sum()
+    return y
+    ### END SOLUTION
+
+# %% nbgrader={"grade_id": "check-cross_correlate_general", "grade": true}
+check(cross_correlate_general)
+
+# %% [markdown]
+r"""
+Again, give your function to the panel. It calls it with the options that you set there. Set one option after the other.
+"""
+
+# %% tags=["explore"]
+from pnnlib.explore import explore_cross_correlation
+
+explore_cross_correlation(cross_correlate_general, dilation=2)
+
+# %% tags=["explore"]
+import numpy as np
+import torch
+from pnnlib.bridge import compare
+
+def in_torch(x, h, **options):
+    return torch.nn.functional.conv2d(x[None, None], h[None, None], **options)[0, 0]
+
+x = np.array([[2.0, 0, 1, 3], [1, 1, 0, 2], [0, 2, 1, 1]])
+h = np.array([[1.0, -1, 2], [0, 1, -1]])
+print(in_torch(torch.tensor(x), torch.tensor(h), padding=1, stride=2).numpy())
+
+rng = np.random.default_rng(0)
+x, h = rng.normal(size=(9, 11)), rng.normal(size=(3, 2))
+print(compare(cross_correlate_general, in_torch, x, h, stride=(2, 3), padding=(1, 2), dilation=(2, 1)))
+
+# %% [markdown]
+r"""
+**What goes wrong in practice.**
+
+- *Padding that is not neutral.* Zero is a number like any other. To a mask that looks for edges, the border of a bright image on black zeros *is* an edge, so the rim of the map lights up.
+- *Too large a step.* With a stride larger than the mask, some pixels are never looked at by anyone.
+- *Pairs in the wrong order.* (rows, columns), always. On square inputs with equal options you won't notice.
+- *Changing the input.* `x[0] = 0` changes the array of whoever called you. Make a new one.
 """
