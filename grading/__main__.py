@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -15,10 +14,13 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 @app.command()
 def build() -> None:
     """Write notebooks/ and the nbgrader course from the masters in grading/source."""
-    from .build import build as build_course
+    from .build import BuildError, build as build_course
 
-    for path in build_course():
-        typer.echo(path)
+    try:
+        for path in build_course():
+            typer.echo(path)
+    except BuildError as error:
+        _stop(error)
 
 
 @app.command()
@@ -43,6 +45,12 @@ def certify(part: Annotated[str, typer.Argument(help="for instance part_d")]) ->
     if faults:
         raise typer.Exit(1)
     typer.echo("certified")
+
+
+def _stop(error: Exception) -> NoReturn:
+    """End with the message alone: whoever reads it needs no traceback into our code."""
+    typer.echo(f"{error}", err=True)
+    raise typer.Exit(1)
 
 
 if __name__ == "__main__":
