@@ -44,7 +44,7 @@ from traitlets.config import PyFileConfigLoader
 
 from pnnlib.exercises import exercises_of
 
-from .handin import defined, grade_id
+from .handin import answer_name, defined, grade_id
 from .questions import questions_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,6 +130,21 @@ def engine_points(part: str) -> dict[str, float]:
     return {item.name: float(item.points) for item in graded}
 
 
+def released(assignment: str, source: Path = ROOT / "grading" / "source") -> Master:
+    """The master of an assignment as students receive it, without its solutions.
+
+    Raises:
+        BuildError: if no master names this assignment.
+    """
+    masters = [read_master(path) for path in sorted(source.glob("[!_]*.py"))]
+    for master in masters:
+        if master.assignment == assignment:
+            LeaveStub().preprocess(master.content, {})
+            return master
+    known = ", ".join(master.assignment for master in masters if master.assignment)
+    raise BuildError(f"There is no assignment {assignment}; the assignments are {known}.")
+
+
 # Masters ----------------------------------------------------------------------------------
 
 
@@ -213,15 +228,6 @@ def _refuse_mislabelled(place: str, cell: NotebookNode, name: str, check: bool) 
         raise BuildError(f"{place}: the cell does not define {answer}, the name that the judge looks for.")
 
 
-def answer_name(name: str) -> str:
-    """What an exercise or a question makes a student define.
-
-    >>> answer_name("convolve"), answer_name("question-1")
-    ('convolve', 'answer_1')
-    """
-    return name.replace("question-", "answer_")
-
-
 def _fix_ids(content: NotebookNode) -> None:
     """A graded cell is called after its exercise, any other after its text.
 
@@ -259,6 +265,9 @@ class LeaveStub(ClearSolutions):
         else:
             stub = f'raise NotImplementedError("{answer} is not written yet")  # replace this line'
         self.code_stub = {"python": stub}
+        if "explore" in cell.metadata.get("tags", ()):
+            # it may call an exercise that is still open; "run all cells" must go on after it
+            cell.metadata["tags"] = [*cell.metadata["tags"], "raises-exception"]
         return super().preprocess_cell(cell, resources, cell_index)
 
 

@@ -136,7 +136,7 @@ def _find_lost_answers(cells: list[NotebookNode], graded: dict, notes: list[str]
     for name in graded:
         if name in present or is_check(graded[name]):
             continue
-        found = [c for c in cells if not grade_id(c) and _answer_name(name) in defined(c.source)]
+        found = [c for c in cells if not grade_id(c) and answer_name(name) in defined(c.source)]
         for cell in found:
             cell.metadata["nbgrader"] = {"grade_id": name}
         if found:
@@ -145,7 +145,12 @@ def _find_lost_answers(cells: list[NotebookNode], graded: dict, notes: list[str]
             notes.append(f"The cell of {name} is missing.")
 
 
-def _answer_name(name: str) -> str:
+def answer_name(name: str) -> str:
+    """What an exercise or a question makes a student define.
+
+    >>> answer_name("convolve"), answer_name("question-1")
+    ('convolve', 'answer_1')
+    """
     return name.replace("question-", "answer_")
 
 

@@ -13,6 +13,8 @@ from pnnlib.exercises.calling import Outcome
 from pnnlib.exercises.check import normal_choice
 from pnnlib.exercises.diagnosis import Verdict
 
+from .handin import answer_name
+
 
 @dataclass(frozen=True)
 class Question:
@@ -26,7 +28,7 @@ class Question:
     @property
     def variable(self) -> str:
         """The name to which a student assigns the answer: answer_1 for question-1."""
-        return self.name.replace("question-", "answer_")
+        return answer_name(self.name)
 
     def diagnose(self, outcome: Outcome) -> Verdict:
         """The verdict on the value of `variable`."""
