@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -45,6 +48,38 @@ def certify(part: Annotated[str, typer.Argument(help="for instance part_d")]) ->
     if faults:
         raise typer.Exit(1)
     typer.echo("certified")
+
+
+@app.command()
+def mark(
+    assignment: Annotated[str, typer.Argument(help="for instance part_d")],
+    folder: Annotated[Path, typer.Option("--from", help="the hand-ins: <student>/<any name>.ipynb")],
+    out: Annotated[Path, typer.Option("--to", help="where marks.csv, totals.csv, feedback/ and evidence/ go")],
+    workers: Annotated[int, typer.Option(min=1, help="hand-ins judged at once")] = os.cpu_count() or 1,
+    seed: Annotated[str, typer.Option(help="secret of the cases; a fresh one if none is given")] = "",
+    no_jail: Annotated[bool, typer.Option("--no-jail", help="run hand-ins with all your rights")] = False,
+) -> None:
+    """Mark a class. Exit status 0 when every hand-in got a result."""
+    from .build import BuildError
+    from .jail import JailUnavailable
+    from .mark import mark_class
+
+    console = Console(stderr=True)
+
+    def progress(results, count):
+        return track(results, f"marking {assignment}", total=count, console=console)
+
+    try:
+        marked = mark_class(assignment, folder, out, workers, seed, no_jail, progress=progress)
+    except (BuildError, JailUnavailable, OSError, ValueError) as error:
+        _stop(error)
+    if no_jail:
+        typer.echo("Marked without a jail (--no-jail): the hand-ins ran with your rights.", err=True)
+    typer.echo(f"{len(marked)} hand-ins are marked; the results are in {out}", err=True)
+    faults = [f"{result.student}: {result.fault}" for result in marked if result.fault]
+    if faults:
+        typer.echo("\n".join(["The marking itself failed on these, mark them by hand:", *faults]), err=True)
+        raise typer.Exit(1)
 
 
 def _stop(error: Exception) -> NoReturn:

@@ -4,9 +4,10 @@
 file, so `nbgrader …` inside course/ works with these settings.
 """
 
-from nbgrader.converters import GenerateAssignment
-from nbgrader.preprocessors import ClearSolutions
+from nbgrader.converters import Autograde, GenerateAssignment
+from nbgrader.preprocessors import ClearSolutions, Execute
 
+from grading.autograde import Judge, Sanitise
 from grading.build import LeaveStub
 
 c = get_config()  # noqa: F821 (nbgrader provides it)
@@ -18,4 +19,9 @@ c.GenerateAssignment.preprocessors = [
     LeaveStub if step is ClearSolutions else step for step in GenerateAssignment.preprocessors.default()
 ]
 
-# Autograding: c.Autograde.autograde_preprocessors stands here.
+# Autograding: nbgrader's own steps, but the judge runs the hand-in, and what it gets is in order.
+# c.Judge.seed = "…" repeats a marking; c.Judge.jail = False does without bubblewrap.
+c.Autograde.sanitize_preprocessors = [Sanitise, *Autograde.sanitize_preprocessors.default()]
+c.Autograde.autograde_preprocessors = [
+    Judge if step is Execute else step for step in Autograde.autograde_preprocessors.default()
+]

@@ -42,9 +42,9 @@ def submissions_in(folder: Path) -> list[Submission]:
         if _ignored(entry.name):
             continue
         if entry.is_dir() and not entry.is_symlink():
-            _collect(entry, found.setdefault(_text(entry.name), Submission(_text(entry.name))))
-        elif entry.suffix == ".ipynb" or entry.is_symlink():
-            student = _text(entry.name.removesuffix(".ipynb"))
+            _collect(entry, found.setdefault(as_text(entry.name), Submission(as_text(entry.name))))
+        elif entry.suffix.lower() == ".ipynb" or entry.is_symlink():
+            student = as_text(entry.stem)
             _sort_in(entry, entry.name, found.setdefault(student, Submission(student)))
     if not found:
         raise FileNotFoundError(
@@ -81,8 +81,8 @@ def choose(submission: Submission, master_name: str, graded: set[str]) -> tuple[
     _, _, _, path, content = min(readable, key=lambda item: item[:3])
     notes = faults
     if len(readable) > 1:
-        names = ", ".join(sorted(_text(item[3].name) for item in readable))
-        notes = [*faults, f"There were {len(readable)} notebooks ({names}); {_text(path.name)} was marked."]
+        names = ", ".join(sorted(as_text(item[3].name) for item in readable))
+        notes = [*faults, f"There were {len(readable)} notebooks ({names}); {as_text(path.name)} was marked."]
     return path, content, notes
 
 
@@ -104,17 +104,17 @@ def _collect(folder: Path, into: Submission) -> None:
 
 def _sort_in(path: Path, name: str, into: Submission) -> None:
     if path.is_symlink() or not path.is_file():
-        into.others.append(f"{_text(name)} (not a file)")
-    elif path.suffix == ".ipynb":
+        into.others.append(f"{as_text(name)} (not a file)")
+    elif path.suffix.lower() == ".ipynb":
         into.files.append(path)
     else:
-        into.others.append(_text(name))
+        into.others.append(as_text(name))
 
 
 def _ignored(name: str) -> bool:
     return name.startswith((".", "~")) or name in IGNORED
 
 
-def _text(name: str) -> str:
+def as_text(name: str) -> str:
     """A file's name as text, also where its bytes are none."""
     return name.encode("utf-8", "backslashreplace").decode()

@@ -109,7 +109,8 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outco
         "criteria": right,
     }
     if not failures:
-        sentence = f"right. All {len(cases)} cases agree with PyTorch (largest difference {worst:.0e})."
+        closely = f"to within {worst:.0e}" if worst else "exactly"
+        sentence = f"right. All {len(cases)} cases agree with PyTorch {closely}."
         return Verdict(kind="passed", sentence=sentence, **common)
 
     named = recognise(exercise, cases, outcomes, expected)
