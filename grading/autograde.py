@@ -14,7 +14,7 @@ import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Unicode
 
-from .build import released
+from .build import released, solutions
 from .handin import grade_id, is_check, sanitise
 from .judge import judge
 from .mark import NO_JAIL, student_seed
@@ -41,7 +41,7 @@ class Judge(NbGraderPreprocessor):
         about = resources["nbgrader"]
         seed = student_seed(self.seed or secrets.token_hex(16), about["student"])
         self.log.info("Judging %s with the seed %s", about["student"], seed)
-        judgement = judge(nb, about["assignment"], seed, bare=not self.jail)
+        judgement = judge(nb, about["assignment"], seed, bare=not self.jail, references=solutions(about["assignment"]))
         verdicts = {f"check-{verdict.exercise}": verdict for verdict in judgement.verdicts}
         for position, cell in enumerate(nb.cells):
             if is_check(cell):

@@ -44,7 +44,7 @@ from traitlets.config import PyFileConfigLoader
 
 from pnnlib.exercises import exercises_of
 
-from .handin import answer_name, defined, grade_id
+from .handin import answer_name, defined, grade_id, is_check
 from .questions import questions_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -136,10 +136,25 @@ def released(assignment: str, source: Path = ROOT / "grading" / "source") -> Mas
     Raises:
         BuildError: if no master names this assignment.
     """
+    master = _master_of(assignment, source)
+    LeaveStub().preprocess(master.content, {})
+    return master
+
+
+def solutions(assignment: str, source: Path = ROOT / "grading" / "source") -> dict[str, str]:
+    """The right answers of an assignment's master: the source of each solution cell, by name."""
+    found = {}
+    for cell in _master_of(assignment, source).content.cells:
+        if grade_id(cell) and not is_check(cell):
+            lines = cell.source.splitlines()
+            found[grade_id(cell)] = "\n".join(line for line in lines if line.strip() not in (BEGIN, END))
+    return found
+
+
+def _master_of(assignment: str, source: Path) -> Master:
     masters = [read_master(path) for path in sorted(source.glob("[!_]*.py"))]
     for master in masters:
         if master.assignment == assignment:
-            LeaveStub().preprocess(master.content, {})
             return master
     known = ", ".join(master.assignment for master in masters if master.assignment)
     raise BuildError(f"There is no assignment {assignment}; the assignments are {known}.")

@@ -9,6 +9,7 @@ exercise has 0 points and a reason.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from nbformat import NotebookNode
@@ -31,11 +32,13 @@ class Judgement:
 
     verdicts  one for every exercise and question, in the order of the notebook
     outputs   what the cells printed, by position, for those that were run
+    notes     a sentence for every cell that had to be left out
     seconds   how long it took
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
     outputs: dict[int, list] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -48,9 +51,19 @@ class Judgement:
 
 
 def judge(
-    notebook: NotebookNode, part: str, seed: str, limits: Limits = Limits(), bare: bool = False
+    notebook: NotebookNode,
+    part: str,
+    seed: str,
+    limits: Limits = Limits(),
+    bare: bool = False,
+    references: Mapping[str, str] | None = None,
 ) -> Judgement:
     """Judge a sanitised notebook.
+
+    An exercise that builds on another is not made to pay for it: what is wrong
+    is tried once more with the reference in place of every wrong answer above
+    it, and the better of the two verdicts counts. A reference goes into the jail
+    only after the verdict on the answer that it replaces.
 
     Args:
         notebook: from `handin.sanitise`; every graded cell stands in it once.
@@ -58,6 +71,7 @@ def judge(
         seed: what the secret cases are drawn from; differs from student to student.
         limits: of the jail.
         bare: without a jail.
+        references: a cell with a right answer, by exercise; `build.solutions` has them.
 
     Raises:
         JailUnavailable: where no jail can be had and `bare` is False.
@@ -66,9 +80,17 @@ def judge(
     run = _Run(notebook, part, seed, limits, bare, started + NOTEBOOK_SECONDS)
     while not run.finished:  # each round ends with a verdict or a cell to leave out
         run.play()
+    run.try_again(references or {})
     order = [grade_id(c).removeprefix("check-") for c in notebook.cells if is_check(c)]
     verdicts = [run.verdicts[name] for name in order]
-    return Judgement(verdicts, run.outputs, time.monotonic() - started)
+    notes = [_left_out(notebook.cells[i], error) for i, error in sorted(run.left_out.items())]
+    return Judgement(verdicts, run.outputs, notes, time.monotonic() - started)
+
+
+def _left_out(cell: NotebookNode, error: str) -> str:
+    name = grade_id(cell)
+    which = f"of {name}" if name else f'that begins with "{cell.source.strip().splitlines()[0][:60]}"'
+    return f"The cell {which} could not be run to its end ({error}); the rest was judged without it."
 
 
 class _Run:
@@ -100,6 +122,47 @@ class _Run:
                 if not jail.alive:
                     return
         self.finished = True
+
+    def try_again(self, references: Mapping[str, str]) -> None:
+        """Judge wrong exercises with references in place of the wrong ones above them."""
+        answers = {grade_id(cell): cell.source for _, cell in self.cells if not is_check(cell)}
+        order = [name for name in self.verdicts if name in references]
+        wrong = [name for name in order if not self.verdicts[name].passed]
+        waiting = [name for name in wrong[1:] if self._may_be_anothers_fault(name, wrong, answers[name])]
+        while waiting and not self._late:
+            self._round_with(references, wrong, waiting)
+
+    def _may_be_anothers_fault(self, name: str, wrong: list[str], source: str) -> bool:
+        kind = self.verdicts[name].kind
+        if kind in ("out of time", "died"):
+            return any(self.verdicts[above].kind == kind for above in wrong[: wrong.index(name)])
+        if kind == "not implemented":
+            return "NotImplementedError" not in source
+        return kind != "missing"
+
+    def _round_with(self, references: Mapping[str, str], wrong: list[str], waiting: list[str]) -> None:
+        """Judge those in `waiting` again, and take them out of it, until a kernel does not survive one."""
+        replaced: list[str] = []
+        with Jail(self.limits, bare=self.bare) as jail:
+            for i, cell in self.cells:
+                name = grade_id(cell).removeprefix("check-")
+                if not is_check(cell):
+                    if i not in self.left_out and cell.source.strip():
+                        self._run_cell(jail, i, cell)
+                elif name in wrong:
+                    if name in waiting:
+                        waiting.remove(name)
+                        self._improve(name, self._verdict(jail, name), replaced)
+                    if not self.verdicts[name].passed:
+                        jail.run_cell(f"import numpy as np\n{references[name]}")
+                        replaced.append(name)
+                if not jail.alive or not waiting:
+                    return
+
+    def _improve(self, name: str, verdict: Verdict, replaced: list[str]) -> None:
+        if verdict.points > self.verdicts[name].points:
+            said = f"{verdict.sentence} (Tried with a right {' and '.join(replaced)} in place of yours.)"
+            self.verdicts[name] = replace(verdict, sentence=said)
 
     @property
     def _late(self) -> bool:

@@ -17,7 +17,7 @@ import json
 import platform
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -28,7 +28,7 @@ import nbformat
 
 from pnnlib.exercises.diagnosis import Verdict
 
-from .build import Master, engine_points, released
+from .build import Master, engine_points, released, solutions
 from .feedback import feedback_page
 from .handin import Unreadable, grade_id, is_check, sanitise
 from .jail import Limits
@@ -65,9 +65,10 @@ class Marked:
 
 @dataclass(frozen=True)
 class Marking:
-    """How a class is marked: the assignment's released master, and what the judge needs."""
+    """How a class is marked: the assignment as released, its right answers, and what the judge needs."""
 
     master: Master
+    references: Mapping[str, str]
     secret: str
     limits: Limits = Limits()
     bare: bool = False
@@ -100,8 +101,9 @@ class Marking:
         result.notes += hand_in.notes
         result.sanitised = hand_in.notebook
         seed = student_seed(self.secret, submission.student)
-        result.judgement = judge(hand_in.notebook, self.assignment, seed, self.limits, self.bare)
+        result.judgement = judge(hand_in.notebook, self.assignment, seed, self.limits, self.bare, self.references)
         result.verdicts = result.judgement.verdicts
+        result.notes += result.judgement.notes
 
     def _nothing(self, reason: str) -> list[Verdict]:
         points = engine_points(self.assignment)
@@ -144,7 +146,7 @@ def mark_class(
     """
     if not bare:
         require_walls()
-    marking = Marking(released(assignment), secret or secrets.token_hex(16), limits, bare)
+    marking = Marking(released(assignment), solutions(assignment), secret or secrets.token_hex(16), limits, bare)
     submissions = submissions_in(folder)
     if out.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{out} lies among the hand-ins in {folder}; the next marking would take it for one.")
