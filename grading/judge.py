@@ -156,7 +156,7 @@ class _Run:
                     if not self.verdicts[name].passed:
                         jail.run_cell(f"import numpy as np\n{references[name]}")
                         replaced.append(name)
-                if not jail.alive or not waiting:
+                if not jail.alive or not waiting or self._late:
                     return
 
     def _improve(self, name: str, verdict: Verdict, replaced: list[str]) -> None:
@@ -170,7 +170,7 @@ class _Run:
 
     def _run_cell(self, jail: Jail, i: int, cell: NotebookNode) -> None:
         result = jail.run_cell(cell.source)
-        self.outputs[i] = result.outputs
+        self.outputs.setdefault(i, result.outputs)  # of the first time, without any reference
         if result.status in ("out of time", "died"):
             self.left_out[i] = result.error
         if result.status != "ok":

@@ -40,7 +40,7 @@ def check(function: Callable, seconds: float = 5.0) -> Verdict:
 
     >>> def output_size(n, k, stride=1, padding=0, dilation=1):
     ...     return (n + padding - dilation * (k - 1) - 1) // stride + 1
-    >>> check(output_size).chaff
+    >>> check(output_size).chaff  # doctest: +ELLIPSIS
     ✗ output_size: ...
     'padding_once'
     """
@@ -102,7 +102,7 @@ def _exercise_for(function: Callable, namespace: dict) -> Exercise:
 
 def _say(text: str, good: bool) -> None:
     """Print, with a coloured first line where colour is welcome; the text says it all without."""
-    notebook = "ipykernel" in sys.modules and not hasattr(sys.stdout, "buffer")
+    notebook = type(sys.stdout).__module__.startswith("ipykernel")
     if "NO_COLOR" not in os.environ and (notebook or sys.stdout.isatty()):
         head, newline, rest = text.partition("\n")
         text = f"\x1b[{32 if good else 31};1m{head[:1]}\x1b[0m{head[1:]}{newline}{rest}"

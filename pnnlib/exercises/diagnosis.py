@@ -260,8 +260,9 @@ def _array_text(value) -> str:
 
 
 def _side_by_side(got: np.ndarray, expected: np.ndarray) -> list[str]:
-    left = [f"your answer, shape {got.shape}", *_array_text(got).splitlines()]
-    right = [f"PyTorch's, shape {expected.shape}", *_array_text(expected).splitlines()]
+    shapes = [f", shape {value.shape}" if got.shape or expected.shape else "" for value in (got, expected)]
+    left = [f"your answer{shapes[0]}", *_array_text(got).splitlines()]
+    right = [f"PyTorch's{shapes[1]}", *_array_text(expected).splitlines()]
     width = max(map(len, left)) + 4
     height = max(len(left), len(right))
     left += [""] * (height - len(left))
