@@ -75,7 +75,8 @@ def mark(
         _stop(error)
     if no_jail:
         typer.echo("Marked without a jail (--no-jail): the hand-ins ran with your rights.", err=True)
-    typer.echo(f"{len(marked)} hand-ins are marked; the results are in {out}", err=True)
+    count = "1 hand-in is" if len(marked) == 1 else f"{len(marked)} hand-ins are"
+    typer.echo(f"{count} marked; the results are in {out}", err=True)
     faults = [f"{result.student}: {result.fault}" for result in marked if result.fault]
     if faults:
         typer.echo("\n".join(["The marking itself failed on these, mark them by hand:", *faults]), err=True)
