@@ -12,10 +12,11 @@ import secrets
 
 import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Bool, Unicode
+from traitlets import Bool, Float, Unicode
 
 from .build import released, solutions
 from .handin import grade_id, is_check, sanitise
+from .jail import Limits
 from .judge import judge
 from .mark import NO_JAIL, student_seed
 
@@ -35,13 +36,15 @@ class Judge(NbGraderPreprocessor):
     """In place of nbgrader's Execute: runs the notebook in a jail and decides outside it."""
 
     seed = Unicode(help="Secret of the cases; a fresh one for every hand-in if it is empty.").tag(config=True)
+    seconds = Float(Limits.seconds, help="Time for one cell and for one call.").tag(config=True)
     jail = Bool(True, help="Run hand-ins in a jail; without one they run with all your rights.").tag(config=True)
 
     def preprocess(self, nb, resources):
         about = resources["nbgrader"]
         seed = student_seed(self.seed or secrets.token_hex(16), about["student"])
         self.log.info("Judging %s with the seed %s", about["student"], seed)
-        judgement = judge(nb, about["assignment"], seed, bare=not self.jail, references=solutions(about["assignment"]))
+        references = solutions(about["assignment"])
+        judgement = judge(nb, about["assignment"], seed, Limits(self.seconds), not self.jail, references)
         verdicts = {f"check-{verdict.exercise}": verdict for verdict in judgement.verdicts}
         for position, cell in enumerate(nb.cells):
             if is_check(cell):
