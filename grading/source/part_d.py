@@ -594,7 +594,7 @@ Now try it. Guess before each step, and then look.
 # %% tags=["explore"]
 from pnnlib.explore import explore_cross_correlation
 
-explore_cross_correlation(padding=1, stride=2)
+explore_cross_correlation(padding=1, stride=2, question="What does each of the three do to the output?")
 
 # %% [markdown]
 r"""
@@ -817,13 +817,13 @@ The neuron next door has the same weights at other places. So the layer is an or
 > | **Ours** | Row by row. In NumPy `x.ravel(order="F")` gives the lecture's order. |
 > | **The checks accept** | For `mask_as_matrix`, rows only, because `M @ x.ravel()` must be right. |
 >
-> Neither is better. The sum is the same as long as $\mathbf{w}$ and $\mathbf{x}$ are read in the *same* order. In the panel below the order is row by row: compare its vectors with those above.
+> Neither is better. The sum is the same as long as $\mathbf{w}$ and $\mathbf{x}$ are read in the *same* order. The panel below shows either: step forward, and watch the weights move along the vector.
 """
 
 # %% tags=["explore"]
 from pnnlib.explore import explore_cross_correlation
 
-explore_cross_correlation(unfold="vector")
+explore_cross_correlation(unfold="vector", question="How far do the weights move when the mask goes down a row?")
 
 # %% [markdown]
 r"""

@@ -57,8 +57,9 @@ for name, purpose in needed.items():
         print(f"{name:12} is missing. You need it for: {purpose}.")
 if missing:
     print("\nTo install what is missing or too old, open a terminal in the course's folder and type:")
-    print('    python -m pip install ".[course]"')
-    print("Then choose Kernel, Restart Kernel, and run this cell again.")
+    print("    make lab")
+    print("or, without make, the line for your system in README.md.")
+    print("Then start the course again, and run this cell again.")
 else:
     print("\nAll there. You can begin.")
 
@@ -106,13 +107,13 @@ A multiple-choice question also has two cells. Its check tells you only that you
 - **NumPy only** inside the exercises. Using PyTorch or the course's own `pnnlib` for an answer costs the points. A leftover `import torch` costs nothing.
 - **Explore cells don't count.** Panels, figures and comparisons with PyTorch are not run when marking. So don't define in them what an exercise needs.
 - **Don't delete or copy the graded cells**, the ones with your answers and their checks. You may add cells of your own.
-- **Partly done is fine.** Every exercise is marked by itself. Leave `raise NotImplementedError` where you have no answer; it never costs you another exercise, unless that one calls it.
+- **Partly done is fine.** Every exercise is marked by itself. Leave `raise NotImplementedError` where you have no answer. If a later exercise calls one that is wrong or open, it's tried once more with a right version in its place, so one mistake costs you once.
 
 ## What to hand in
 
 One file: the notebook, `part_d_convolution.ipynb`.
 
-1. Choose *Kernel → Restart Kernel and Run All Cells*. This shows whether everything works from top to bottom. If the run stops with `NotImplementedError` below an exercise you have left open, click the next cell and choose *Run → Run Selected Cell and All Below*.
+1. Choose *Kernel → Restart Kernel and Run All Cells*. This shows whether everything works from top to bottom. Below an exercise that you have left open, `NotImplementedError` is to be expected.
 2. Save.
 3. Upload the one `.ipynb` file. No zip, no PDF.
 

@@ -7,6 +7,7 @@ reads the same sentences in both places.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -50,7 +51,7 @@ class Verdict:
 
     def __str__(self) -> str:
         mark = "✓" if self.passed else "✗"
-        head = f"{mark} {self.exercise}: {self.sentence}"
+        head = textwrap.fill(f"{mark} {self.exercise}: {self.sentence}", 92)  # notebooks break within words
         return f"{head}\n\n{self.detail}" if self.detail else head
 
     def _ipython_display_(self) -> None:
