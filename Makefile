@@ -5,10 +5,12 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# in a container one often is root, which Jupyter wants to be told
+ROOT_TOO := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: lab test build mark-samples
 lab: .venv/course.stamp
-	$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS) start_here.ipynb
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(ROOT_TOO) $(ARGS) start_here.ipynb
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)

@@ -67,7 +67,6 @@ def _item(verdict: Verdict, worth: Mapping[str, float]) -> dict:
     names = list(verdict.criteria)
     return {
         "name": verdict.exercise,
-        "passed": verdict.passed,
         "verdict": "right" if verdict.passed else f"{verdict.kind}, but partly right" if partly else verdict.kind,
         "sign": "✓" if verdict.passed else "–" if open_still else "✗",
         "style": "right" if verdict.passed else "open" if open_still else "wrong",

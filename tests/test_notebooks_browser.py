@@ -23,7 +23,7 @@ def test_an_untouched_notebook_runs_to_its_end(notebook, name, open_exercises, p
     checks = page.get_by_text("not written yet: replace the line")
     assert checks.count() == open_exercises
     # panels and figures
-    widgets = page.locator("[data-mime-type='application/vnd.jupyter.widget-view+json']")
+    widgets = page.locator(".jp-OutputArea-output.lm-Panel")
     assert widgets.count() >= pictures
     assert all(box and box["height"] > 50 for box in map(lambda i: widgets.nth(i).bounding_box(), range(widgets.count())))
 

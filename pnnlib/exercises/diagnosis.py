@@ -51,7 +51,7 @@ class Verdict:
 
     def __str__(self) -> str:
         mark = "✓" if self.passed else "✗"
-        head = textwrap.fill(f"{mark} {self.exercise}: {self.sentence}", 92)  # notebooks break within words
+        head = textwrap.fill(f"{mark} {self.exercise}: {self.sentence}", 80)  # notebooks break within words
         return f"{head}\n\n{self.detail}" if self.detail else head
 
     def _ipython_display_(self) -> None:
