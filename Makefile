@@ -10,7 +10,7 @@ ROOT_TOO := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: lab test build mark-samples
 lab: .venv/course.stamp
-	$(BIN)/jupyter lab --notebook-dir=notebooks $(ROOT_TOO) $(ARGS) start_here.ipynb
+	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/start_here.ipynb $(ROOT_TOO) $(ARGS)
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)

@@ -1,12 +1,19 @@
 """The notebooks in a real JupyterLab, as a student opens them."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
 from browser import *  # noqa: F403
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
 
 pytestmark = pytest.mark.browser
 
@@ -26,6 +33,35 @@ def test_an_untouched_notebook_runs_to_its_end(notebook, name, open_exercises, p
     widgets = page.locator(".jp-OutputArea-output.lm-Panel")
     assert widgets.count() >= pictures
     assert all(box and box["height"] > 50 for box in map(lambda i: widgets.nth(i).bounding_box(), range(widgets.count())))
+
+
+@pytest.fixture
+def made_lab(tmp_path):
+    """What `make lab ARGS=--no-browser` starts, and the address that it prints."""
+    bin_folder = Path(sys.executable).parent
+    command = ["make", "--old-file=.venv/course.stamp", f"BIN={bin_folder}", "lab", "ARGS=--no-browser --port=0"]
+    homes = {name: str(tmp_path) for name in ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        server = subprocess.Popen(command, cwd=ROOT, env=os.environ | homes, stderr=out, start_new_session=True)
+    try:
+        for _ in range(300):
+            found = re.findall(r"http://127\.0\.0\.1:\S+", log.read_text())
+            if found or server.poll() is not None:
+                break
+            time.sleep(0.2)
+        assert found, log.read_text()
+        yield found[-1]
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(20)
+
+
+def test_make_lab_opens_the_course(made_lab, chromium):
+    with open_page(chromium) as page:  # noqa: F405  # noqa: F405
+        page.goto(made_lab)
+        page.get_by_role("heading", name="Start here").wait_for(timeout=60_000)
+        assert page.get_by_text("part_d_convolution.ipynb").count() >= 1
 
 
 RAN = """count => {
