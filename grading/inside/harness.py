@@ -32,8 +32,8 @@ def answer(names, request, buffers):
         args, options = wire.decode(frames)
         value = found(*args, **options)
         return _returned(value, _changed(frames, args, options, request["names"]))
-    except NotImplementedError:
-        return {"kind": "not implemented"}, []
+    except NotImplementedError as error:
+        return {"kind": "not implemented", "error": _one_line(error)}, []
     except BaseException as error:  # SystemExit too: it must not end the kernel
         return {"kind": "raised", "error": _one_line(error)}, []
 

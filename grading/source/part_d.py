@@ -47,7 +47,7 @@ To the neuron it matters a great deal. Every pixel has a weight of its own. Move
 
 A layer can get this from *how* it computes its net input. Instead of multiplying one long weight vector with the whole input, it slides a few weights along the input and repeats a small sum at every place. The name for that is **cross-correlation**, and its close relative is **convolution**. A network in which at least one layer does so is a **convolutional neural network**, CNN for short. The other layers may be of any kind.
 
-The place need not be a place in space. In a recording, a word is the same word a second later. Here is a signal of that sort: one short pattern, at two moments, with some noise. Because of the noise the two peaks are not quite equal.
+The place need not be a place in space. In a recording, a word is the same word a second later. Here is a signal of that sort: one short pattern, at two moments, with some noise. Because of the noise the two peaks are not equal.
 """
 
 # %% tags=["explore"]
@@ -98,7 +98,7 @@ There are two ways to recognise a pattern at every place.
 | each reads its own window, weights not shared | $576\cdot 25 = 14\,400$ |
 | each reads its own window, weights shared | $25$ |
 
-So two things save weights, and it pays to keep them apart. A neuron that reads only a small window has few inputs: its window is its **receptive field**. And neurons that share have one set of weights between them. In the last row, the number no longer depends on the size of the image at all.
+So two things save weights, and it pays to keep them apart. A neuron that reads only a small window has few inputs: its window is its **receptive field**. And neurons that share have one set of weights between them: of 576 sets one is left, so sharing alone saves 99.8 per cent. In the last row, the number no longer depends on the size of the image at all.
 
 Sharing makes learning cheaper, too. It doesn't make *computing* cheaper than the row above it: all 576 sums are still done.
 
@@ -141,7 +141,7 @@ Do the first three with a pencil, and then look.
 
 Each line is the weighted sum of one neuron. There are nine neurons here, all with the same weights, each with a window of its own. Moving the mask is only our way to picture them.
 
-In the panel below, step through the places and watch each product. Then change a number of $X$. How many outputs change with it: one, or up to four?
+In the panel below, step through the places and watch each product. Then change a number of $X$. Up to four windows hold it. Why do at most three outputs change?
 """
 
 # %% tags=["explore"]
@@ -285,7 +285,7 @@ for column, shift in zip(figure.subplots(2, len(shifts)).T, shifts):
     expected = np.zeros_like(first)
     expected[:, shift:] = first[:, : 6 - shift]
     differ = int((y != expected).sum())
-    print(f"shift {shift}: largest output {y.max():g}; {differ} outputs differ from the first map shifted by {shift}")
+    print(f"shift {shift}: largest output {y.max():g}; {differ} outputs differ from the first map, shifted and cut off")
     for axes, values, title in zip(column, (x, y), (f"input, shift {shift}", f"output, largest {y.max():g}")):
         axes.imshow(values, cmap="RdBu", vmin=-6, vmax=6)
         axes.set(title=title, xticks=[], yticks=[])
@@ -304,7 +304,7 @@ show_figure(
 r"""
 While the pattern is inside, the map moves along with it and keeps its numbers. The 6 stays a 6. So the layer is not blind to location. *What* it says stays the same, and *where* it says so moves. Mathematicians call this **equivariance**. To forget the place altogether takes a further step, for instance the maximum of the whole map.
 
-At the border it ends. With shift 5, the output that said 6 has fallen off the map: to meet the whole pattern, the mask would have to hang over the edge. What is left comes from half a pattern. In a real photograph, something new also comes in on the other side. And pixels at the rim lie under the mask less often than those in the middle.
+At the border it ends. The map is still the first one, shifted, but what passes the edge is cut off. With shift 5, the output that said 6 has fallen off: to meet the whole pattern, the mask would have to hang over the edge. What is left comes from half a pattern. In a real photograph, something new also comes in on the other side. And pixels at the rim lie under the mask less often than those in the middle.
 
 And tolerance to *location* is all you get for nothing. Turn the pattern or make it larger, and the mask no longer fits.
 """
@@ -488,7 +488,7 @@ check_question(1)
 r"""
 ## The mask is the receptive field
 
-A neuron of this layer sees only what lies under its mask. So the size of the mask is the size of its **receptive field**. Here are three masks:
+A neuron of this layer sees only what lies under its mask. So the size of the mask is the size of its **receptive field**, as long as its weights lie side by side (dilation will change that). Here are three masks:
 
 $$\underbrace{\begin{pmatrix} -1&1\\ 0&-2 \end{pmatrix}}_{2\times2}
 \qquad \underbrace{\begin{pmatrix} -1&1&0\\ 0&-2&-2\\ -1&1&0.1 \end{pmatrix}}_{3\times3}
@@ -534,7 +534,7 @@ $$\begin{pmatrix} 6&1.5&0.5\\ 0&3&-1\\ -3.5&0&6 \end{pmatrix}.$$
 
 ### Padding: zeros around the input
 
-**Guess first.** Each output costs the input a little of its rim: $4\times4$ became $3\times3$. After twenty such layers, what is left of an image of $28\times28$ pixels?
+**Guess first.** Each layer trims the rim: with a $2\times2$ mask, $4\times4$ became $3\times3$. After twenty layers with $2\times2$ masks, what is left of an image of $28\times28$ pixels?
 
 $8\times8$. If you don't want that, append $p$ zeros to *each* edge before you begin. The mask may then hang over the edge, and meets zeros there. With $p = 1$ our input is $6\times6$, and the mask fits at $5\times5$ places:
 
@@ -600,17 +600,17 @@ explore_cross_correlation(padding=1, stride=2, question="What does each of the t
 r"""
 ## How large is the output?
 
-You will need this number in every network you ever build, so let us derive it, along one axis. Take an input of $n$ pixels, a mask of $k$ weights, stride $s$, padding $p$ and dilation $d$.
+You will need this number in every network you ever build, so let us derive it, along one axis. Take an input of $n$ pixels, a mask of $k$ weights, stride $s$, padding $p$ and dilation $d$. (From here on $k$ is a size. In the sums it was the index that runs over the weights.)
 
 1. With its zeros the input is $n + 2p$ long: $p$ on *each* side.
 2. The mask spans $d\,(k-1) + 1$ pixels.
-3. Lay it at the very beginning. Behind it, $n + 2p - d\,(k-1) - 1$ pixels are still free: that is how far it can move.
+3. Lay it at the very beginning. After it, $n + 2p - d\,(k-1) - 1$ pixels are still free: that is how far it can move.
 4. It moves in steps of $s$. Whole steps only, so divide and round *down*.
 5. The place where it started counts as well: add 1.
 
 $$\text{size} = \left\lfloor \frac{n + 2p - d\,(k-1) - 1}{s} \right\rfloor + 1$$
 
-Do it once for the rows and once for the columns.
+Do it once for the rows and once for the columns. If it gives 0 or less, the mask fits nowhere.
 
 **Guess first**, with a pencil: $n = 10$, $k = 3$, $s = 2$, $d = 2$ and no padding. The mask spans $2\cdot 2 + 1 = 5$ pixels. It can move by 5 more, which makes two steps of 2, with one pixel left over. Add the start: **3**.
 
@@ -622,7 +622,7 @@ Do it once for the rows and once for the columns.
 > | **PyTorch does** | Rounds down: pixels that are left over at the end are not looked at. Dilation 1 means no gaps; it counts the distance between neighbours, not the pixels between them. |
 > | **Elsewhere** | Some books call "no gaps" dilation 0. TensorFlow's `padding="same"` chooses the zeros itself, and may put one more at the end than at the beginning. |
 > | **Ours** | As PyTorch. |
-> | **The checks accept** | The number as an int or a float: 3 and 3.0. Not 3.5, and not rounded up. |
+> | **The checks accept** | The number as an int or a float: 3 and 3.0. Not 3.5, and not rounded up. (Exercise 5 needs an int, so `//` saves you trouble.) |
 
 ### Exercise 4 · output_size
 
@@ -672,7 +672,7 @@ r"""
 
 - *Padding counted once.* There are two edges, so it is $2p$.
 - *Rounding up.* With $n = 4$, $k = 3$, $s = 2$ the mask fits once, not twice. The last pixel is left over.
-- *Sizes that drift.* With an even mask (and dilation 1) no padding keeps the size: $k = 2$, $p = 1$ turns 28 into 29. That is one reason why masks are mostly $3\times3$ or $5\times5$.
+- *Sizes that drift.* With an even mask, stride 1 and dilation 1, there is no $p$ that keeps the size: $k = 2$ turns 28 into 27 with $p = 0$, and into 29 with $p = 1$. That is one reason why masks are mostly $3\times3$ or $5\times5$.
 - *An error far away.* The layer with the wrong padding says nothing. The one that complains comes much later, where a fully connected layer expected another number. Print the shape after each layer.
 """
 
@@ -682,17 +682,17 @@ r"""
 
 Cross-correlate with padding 1 and stride 2:
 
-$$X = \begin{pmatrix} 2&0&1&3\\ 1&1&0&2\\ 0&2&1&1 \end{pmatrix}
+$$X = \begin{pmatrix} 2&0&1&3\\ 1&1&0&2\\ 0&2&1&1\\ 1&0&2&0 \end{pmatrix}
 \qquad
 H = \begin{pmatrix} 1&-1&2\\ 0&1&-1 \end{pmatrix}$$
 
 Take a pencil before you read on. Write the shape of the answer down first.
 
-**Shape.** Rows: $\lfloor (3 + 2 - 1 - 1)/2 \rfloor + 1 = \lfloor 1.5 \rfloor + 1 = 2$. Columns: $\lfloor (4 + 2 - 2 - 1)/2 \rfloor + 1 = \lfloor 1.5 \rfloor + 1 = 2$.
+**Shape.** Rows: $\lfloor (4 + 2 - 1 - 1)/2 \rfloor + 1 = 2 + 1 = 3$. Columns: $\lfloor (4 + 2 - 2 - 1)/2 \rfloor + 1 = \lfloor 1.5 \rfloor + 1 = 2$.
 
-**Zeros around.** The windows begin in the rows 0 and 2 and in the columns 0 and 2 of this:
+**Zeros around.** The windows begin in the rows 0, 2 and 4 and in the columns 0 and 2 of this:
 
-$$\begin{pmatrix} 0&0&0&0&0&0\\ 0&2&0&1&3&0\\ 0&1&1&0&2&0\\ 0&0&2&1&1&0\\ 0&0&0&0&0&0 \end{pmatrix}$$
+$$\begin{pmatrix} 0&0&0&0&0&0\\ 0&2&0&1&3&0\\ 0&1&1&0&2&0\\ 0&0&2&1&1&0\\ 0&1&0&2&0&0\\ 0&0&0&0&0&0 \end{pmatrix}$$
 
 **Sums.**
 
@@ -702,10 +702,12 @@ $$\begin{pmatrix} 0&0&0&0&0&0\\ 0&2&0&1&3&0\\ 0&1&1&0&2&0\\ 0&0&2&1&1&0\\ 0&0&0&
 | $(0,1)$ | $0,\;0,\;0$ | $0,\;1,\;3$ | $0 + (1 - 3) = -2$ |
 | $(1,0)$ | $0,\;1,\;1$ | $0,\;0,\;2$ | $(-1 + 2) + (-2) = -1$ |
 | $(1,1)$ | $1,\;0,\;2$ | $2,\;1,\;1$ | $(1 + 4) + (1 - 1) = 5$ |
+| $(2,0)$ | $0,\;1,\;0$ | $0,\;0,\;0$ | $-1 + 0 = -1$ |
+| $(2,1)$ | $0,\;2,\;0$ | $0,\;0,\;0$ | $-2 + 0 = -2$ |
 
-$$Y = \begin{pmatrix} 2&-2\\ -1&5 \end{pmatrix}$$
+$$Y = \begin{pmatrix} 2&-2\\ -1&5\\ -1&-2 \end{pmatrix}$$
 
-The last row and the last column of zeros were never looked at. Three slips are common: to move by one after the first window, to put zeros at the top and on the left only, and to round 1.5 up.
+The last column of zeros was never looked at. Three slips are common: to move by one after the first window, to put zeros at the top and on the left only (which loses the last row here), and to round 1.5 up.
 
 ### Exercise 5 · cross_correlate_general
 
@@ -715,7 +717,7 @@ Cross-correlation with all three options. One order of work that keeps a clear h
 
 1. Make a pair of each option. `down, right = stride if isinstance(stride, tuple) else (stride, stride)` does it for the first.
 2. Append the zeros: lay `x` into a larger array of zeros, or use `np.pad`. From then on you can forget the padding.
-3. Ask your `output_size` for the shape, now without padding. Two calls.
+3. Ask your `output_size` for the shape, once for the rows and once for the columns. Leave its `padding` at 0: the larger array already contains the zeros. (If exercise 4 is still open, write the formula here.)
 4. Fill the output. For one place: where does its window begin, and which slice takes every $d$-th pixel from there?
 
 Test each option alone before you combine them. The check does the same.
@@ -770,7 +772,7 @@ from pnnlib.bridge import compare
 def in_torch(x, h, **options):
     return torch.nn.functional.conv2d(x[None, None], h[None, None], **options)[0, 0]
 
-x = np.array([[2.0, 0, 1, 3], [1, 1, 0, 2], [0, 2, 1, 1]])
+x = np.array([[2.0, 0, 1, 3], [1, 1, 0, 2], [0, 2, 1, 1], [1, 0, 2, 0]])
 h = np.array([[1.0, -1, 2], [0, 1, -1]])
 print(in_torch(torch.tensor(x), torch.tensor(h), padding=1, stride=2).numpy())
 
@@ -804,7 +806,7 @@ Now lay the mask on an empty $4\times4$ array, with zeros wherever it does not l
 
 $$\mathbf{w} = (-1,0,0,0,\;\; 1,-2,0,0,\;\; 0,0,0,0,\;\; 0,0,0,0)$$
 
-Sixteen numbers; the three that are not zero are the weights. (The mask has a fourth, which is 0.) The product is $(-1)(-1) + 1\cdot 1 + (-2)(-2) = 6$, as before.
+Thirteen of the sixteen are zero: twelve because the mask does not lie there, and one because the mask itself has a 0. The product is $(-1)(-1) + 1\cdot 1 + (-2)(-2) = 6$, as before.
 
 The neuron next door has the same weights at other places. So the layer is an ordinary fully connected layer of nine neurons, with two things about it: most weights are fixed at 0, and the rest are the same few numbers again and again.
 
@@ -833,7 +835,7 @@ Nine neurons, nine weight vectors. Put each into one row, and you have a matrix 
 
 $$\mathbf{y} = M\,\mathbf{x}, \qquad M \text{ of shape } 9\times16 .$$
 
-**Guess first.** What does $M$ look like? Row 0 holds the mask at places 0, 1, 4 and 5 of $\mathbf{x}$. In row 1 everything has moved by one. And in row 3, where the mask goes down to the next row of the image?
+**Guess first.** What does $M$ look like? Row 0 holds the mask at places 0, 1, 4 and 5 of $\mathbf{x}$ (at 4 its weight is 0, so that square will be blank). In row 1 everything has moved by one. And in row 3, where the mask goes down to the next row of the image?
 """
 
 # %% tags=["explore"]
@@ -871,7 +873,7 @@ show_figure(
 r"""
 From row 2 to row 3 it moves by *two*: the mask may not stick out at the right, so it skips one place and starts at the next row of the image.
 
-Count what you see, and compare with the table from the beginning of this notebook. For a $28\times28$ image and a $5\times5$ mask:
+In the picture there are $9\cdot 16 = 144$ entries, a weight at 36 of them (27 show, as one weight is 0), and 4 weights. For a $28\times28$ image and a $5\times5$ mask:
 
 | | numbers |
 |---|---|
@@ -879,7 +881,7 @@ Count what you see, and compare with the table from the beginning of this notebo
 | of these, where a weight stands: $576\cdot 25$ | $14\,400$ |
 | different weights to learn | $25$ |
 
-The three rows are the same three numbers. Fully connected, local, shared: each line is the line above with a restriction. 96.8 per cent of $M$ is zero, always, and the rest repeats itself.
+These are the three numbers of the table at the beginning of this notebook. Fully connected, local, shared: each line is the line above with a restriction. 96.8 per cent of $M$ is zero, always, and the rest repeats itself.
 
 ### Exercise 6 · mask_as_matrix
 
@@ -947,7 +949,7 @@ r"""
 
 - *Two orders mixed.* A matrix made for rows, multiplied with a vector in columns, gives numbers of the right shape and no error. Check with an input that is not square and a mask that is not symmetric.
 - *One shift for all rows.* Moving each row of $M$ by one from the row above lets the mask wrap round the border: half of it lies on the right edge of one row, the other half on the left edge of the next.
-- *Building it at all.* For an image of $224\times224$ and one $3\times3$ mask, $M$ has $222^2\cdot 224^2 \approx 2.5$ thousand million entries, 20 gigabytes, for nine weights. $M$ is for thinking with. Fast libraries do turn the sum into a product of matrices, but the other way round: they copy the *windows* into a matrix and leave the mask small.
+- *Building it at all.* For an image of $224\times224$ and one $3\times3$ mask, $M$ has $222^2\cdot 224^2 \approx 2.5$ billion entries, 20 gigabytes, for nine weights. $M$ is for thinking with. Fast libraries do turn the sum into a product of matrices, but the other way round: they copy the *windows* into a matrix and leave the mask small.
 
 And it *is* good for thinking. $M$ shows at once that the layer is linear. It shows which output depends on which input (the rows) and which input reaches which output (the columns). When we run the layer backwards, we shall read it along its columns.
 """
@@ -1617,7 +1619,7 @@ A convolutional layer is a neuron copied to every place. Its weights are a mask,
 | idea | formula | your function | PyTorch (`F` is `torch.nn.functional`) |
 |---|---|---|---|
 | cross-correlation | $\sum_{k,l} X(i+k, j+l)\,H(k,l)$ | `cross_correlate` | `F.conv2d` |
-| convolution | $\sum_{k,l} X(i+k, j+l)\,H(-k,-l)$ | `convolve` | `F.conv2d` with `h.flip(0, 1)` |
+| convolution | $\sum_{k,l} X(i+k, j+l)\,H(-k,-l)$, counted from the middle of $H$ | `convolve` | `F.conv2d` with `h.flip(0, 1)` |
 | threshold units | $H(\sum wx - \theta)$ | `threshold_layer` | `(F.conv2d(x, w, -theta) >= 0)` |
 | size of the output | $\lfloor (n + 2p - d(k-1) - 1)/s \rfloor + 1$ | `output_size` | the shape of the result |
 | stride, padding, dilation | $X(is + kd - p,\; js + ld - p)$ | `cross_correlate_general` | `stride=`, `padding=`, `dilation=` |

@@ -26,7 +26,8 @@ class Outcome:
     kind    "returned", "not implemented", "raised", "out of time", "missing"
             (there is no such function) or "died" (the process did not survive)
     value   what was returned, when kind is "returned"
-    error   one line for the learner, when something went wrong
+    error   one line for the learner, when something went wrong; "not implemented" carries
+            what the stub says, which may be another exercise's stub
     changed names of the arguments that the call changed
     """
 
@@ -63,8 +64,8 @@ def call(
     try:
         with time_limit(seconds):
             value = function(*given_args, **given_options)
-    except NotImplementedError:
-        return Outcome("not implemented")
+    except NotImplementedError as error:
+        return Outcome("not implemented", error=one_line(error, function))
     except OutOfTime:
         return Outcome("out of time", error=f"stopped after {seconds:g} seconds")
     except (Exception, SystemExit) as error:

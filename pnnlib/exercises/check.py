@@ -71,7 +71,7 @@ def check_question(number: int, choices: str = "abcd") -> None:
         allowed = ", ".join(f'"{c}"' for c in choices)
         _say(f"✗ question {number}: {name} is {answer!r}, but the choices are {allowed}.", False)
     else:
-        said = f"✓ question {number}: your answer {normal_choice(answer)!r} is recorded. "
+        said = f"• question {number}: your answer {normal_choice(answer)!r} is recorded. "
         _say(said + "Whether it is right you learn with your marks.", True)
 
 

@@ -42,8 +42,8 @@ class Case:
 
     @property
     def size(self) -> int:
-        """How many numbers a reader has to look at; the smallest failing case is shown."""
-        return sum(np.size(a) for a in self.args if not _ragged(a)) + 2 * len(self.options)
+        """How much a reader has to think of; the smallest failing case is shown. An option is worth many numbers."""
+        return sum(np.size(a) for a in self.args if not _ragged(a)) + 50 * len(self.options)
 
 
 def _ragged(value) -> bool:

@@ -550,6 +550,22 @@ def pairs_swapped(x, h, stride=1, padding=0, dilation=1):
     return correlate(x, h, swapped(stride), swapped(padding), swapped(dilation))
 
 
+def _swapping(*names):
+    """Cross-correlation that reads the pairs of these options as (columns, rows)."""
+
+    def general(x, h, stride=1, padding=0, dilation=1):
+        options = {"stride": stride, "padding": padding, "dilation": dilation}
+        return correlate(x, h, **{n: swapped(v) if n in names else v for n, v in options.items()})
+
+    return general
+
+
+for _name in ("stride", "padding", "dilation"):
+    _chaff = _swapping(_name)
+    _chaff.__name__ = f"{_name}_pair_swapped"
+    cross_correlate_general.chaff(f"Your {_name} is read as (columns, rows); the order is (rows, columns).")(_chaff)
+
+
 @cross_correlate_general.chaff("Of a pair you use the first number for both axes; the second is for the columns.")
 def first_of_pair_for_both(x, h, stride=1, padding=0, dilation=1):
     return correlate(x, h, pair(stride)[0], pair(padding)[0], pair(dilation)[0])
@@ -585,8 +601,8 @@ def mask_as_matrix(h, shape):
 
 @mask_as_matrix.cases
 def _(rng):
+    yield Case((distinct(rng, 2, 2), (3, 4)))  # the first of a size is shown, and 6 x 12 can be read
     yield Case((LECTURE_H, (4, 4)))
-    yield Case((distinct(rng, 2, 2), (3, 4)))
     yield Case((distinct(rng, 2, 3), (4, 5)))
     yield Case((distinct(rng, 3, 2), (5, 3)))
     yield Case((distinct(rng, 2, 3), (2, 3)), criterion="edge cases")
@@ -653,6 +669,27 @@ def matrix_transposed(h, shape):
 )
 def matrix_of_transposed_mask(h, shape):
     return _matrix(h.T, shape)
+
+
+@mask_as_matrix.chaff(
+    "Every row of your matrix still holds the mask from the places before: begin each row with fresh zeros."
+)
+def zeros_not_fresh(h, shape):
+    m = np.zeros(shape)
+    rows = []
+    for i, j in np.ndindex(shape[0] - h.shape[0] + 1, shape[1] - h.shape[1] + 1):
+        m[i : i + h.shape[0], j : j + h.shape[1]] = h
+        rows.append(m.ravel().copy())
+    return np.array(rows)
+
+
+@mask_as_matrix.chaff(
+    "All rows of your matrix are one and the same array, written over again and again: begin each row "
+    "with fresh zeros."
+)
+def one_array_for_all_rows(h, shape):
+    m = zeros_not_fresh(h, shape)
+    return np.repeat(m[-1:], len(m), axis=0)
 
 
 @mask_as_matrix.chaff("There is a 1 wherever a weight belongs; put the weights of the mask there.")
