@@ -1,7 +1,7 @@
 """The sample class of part d: `python -m grading.samples.part_d` writes it to grading/samples/part_d.
 
-Every student starts from the released notebook. Only cells with code are kept,
-since marking looks at nothing else.
+Every student starts from the released notebook. Only the cells that are run when
+marking are kept: no text, and nothing to explore.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ class Student:
     def __init__(self, *solved: str):
         """Start with the released notebook, in which the named exercises and questions are solved."""
         self.release = released(ASSIGNMENT)
-        cells = [cell for cell in self.release.content.cells if cell.cell_type == "code"]
+        cells = [
+            cell for cell in self.release.content.cells
+            if cell.cell_type == "code" and "explore" not in cell.metadata.get("tags", ())
+        ]  # fmt: skip
         self.notebook = nbformat.v4.new_notebook(cells=cells, metadata=self.release.content.metadata)
         self.file = f"{self.release.notebook}.ipynb"
         for number, cell in enumerate(cells, start=1):
