@@ -19,6 +19,7 @@ from pnnlib.exercises.diagnosis import Verdict
 from .handin import grade_id
 from .printed import PICTURES, plain_text
 
+IN_WORDS = {"passed": "right", "raised": "stopped with an error", "not implemented": "not written yet"}
 SHOWN = 20_000  # characters of one output or one cell; more helps nobody
 
 
@@ -65,9 +66,10 @@ def _item(verdict: Verdict, worth: Mapping[str, float]) -> dict:
     open_still = verdict.kind in ("missing", "not implemented")
     partly = not verdict.passed and verdict.points > 0
     names = list(verdict.criteria)
+    kind = IN_WORDS.get(verdict.kind, verdict.kind)
     return {
         "name": verdict.exercise,
-        "verdict": "right" if verdict.passed else f"{verdict.kind}, but partly right" if partly else verdict.kind,
+        "verdict": f"{kind}, but partly right" if partly else kind,
         "sign": "✓" if verdict.passed else "–" if open_still else "✗",
         "style": "right" if verdict.passed else "open" if open_still else "wrong",
         "sentence": _text(verdict.sentence),

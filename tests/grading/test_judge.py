@@ -81,6 +81,19 @@ def test_a_reference_comes_after_the_verdict_on_what_it_replaces(student):
     assert "weight meets one shifted input" not in shown
 
 
+def test_a_notebook_that_stops_the_references_comes_to_an_end(student):
+    """It waits for the cell that comes from us, and loops then."""
+    student.write("cross_correlate", "return None")
+    add_cell(student, """
+def wait(lines):
+    while any("shifted input" in line for line in lines): pass
+    return lines
+get_ipython().input_transformers_post.append(wait)""", "cross_correlate")
+    result = judged(student)
+    assert list(lost(result)) == ["cross_correlate", "convolve", "threshold_layer"]
+    assert result.seconds < 15
+
+
 def test_one_wrong_exercise_starts_no_second_kernel(student, monkeypatch):
     started = []
     monkeypatch.setattr(judging, "Jail", lambda *a, **k: started.append(1) or Jail(*a, **k))
