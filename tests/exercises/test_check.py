@@ -1,0 +1,241 @@
+"""`check` and the diagnosis behind it: what a student is told, and what the answer earns."""
+
+import numpy as np
+import pytest
+
+from pnnlib.conv import conv2d
+from pnnlib.conv import cross_correlate as right
+from pnnlib.exercises import check, check_question, exercises_of
+from pnnlib.exercises.calling import call
+from pnnlib.exercises.diagnosis import diagnose
+from pnnlib.exercises.hints import value_hint
+
+EXERCISES = exercises_of("part_d")
+
+
+@pytest.fixture(autouse=True)
+def no_colour(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+def verdict_on(name, function, seed="public"):
+    exercise = EXERCISES[name]
+    cases = exercise.draw(seed)
+    return diagnose(exercise, cases, [call(function, c.args, c.options, exercise.parameters, 1.0) for c in cases])
+
+
+# What is said, in this order of usefulness ------------------------------------------------
+
+
+def stub(x, h):
+    raise NotImplementedError("cross_correlate is not written yet")
+
+
+def without_return(x, h):
+    right(x, h)
+
+
+def changes_x(x, h):
+    y = right(x, h)
+    x[0] = 0
+    return y
+
+
+def divides_by_zero(x, h):
+    return right(x, h) / (1 // 0)
+
+
+@pytest.mark.parametrize("function, kind, said", [
+    (stub, "not implemented", "not written yet: replace the line"),
+    (without_return, "wrong type", "is the `return` line missing?"),
+    (lambda x, h: "6", "wrong type", "It returned a str, expected numbers."),
+    (lambda x, h: right(x, h).T, "wrong shape", "rows and columns are swapped"),
+    (changes_x, "changed arguments", "It changed its argument `x`: work on a copy"),
+    (divides_by_zero, "raised", "It stopped with ZeroDivisionError"),
+    (lambda x, h: right(x, h) + 1, "wrong values", "off by the same amount, +1"),
+    (lambda x, h: 3 * right(x, h), "wrong values", "3 times what they should be"),
+    (lambda x, h: -right(x, h), "wrong values", "the wrong sign"),
+    (lambda x, h: right(x, h) * np.nan, "wrong values", "not a number"),
+    (lambda x, h: right(x, h).astype(int), "wrong values", "cut to whole numbers"),
+])  # fmt: skip
+def test_what_is_said(function, kind, said):
+    verdict = verdict_on("cross_correlate", function)
+    assert verdict.kind == kind and not verdict.passed and verdict.points == 0
+    assert said in verdict.sentence
+    assert "?." not in verdict.sentence and "Traceback" not in str(verdict)
+
+
+def test_an_open_exercise_that_another_calls_is_named():
+    verdict = verdict_on("convolve", lambda x, h: stub(x, h[::-1, ::-1]))
+    assert verdict.sentence == "it calls `cross_correlate`, which is not written yet."
+
+
+def test_an_earlier_kind_comes_first():
+    """A wrong type in one case is said before wrong values in the others."""
+    verdict = verdict_on("cross_correlate", lambda x, h: None if len(x) == 5 else right(x, h) + 1)
+    assert verdict.kind == "wrong type"
+
+
+def test_the_smallest_case_is_shown_with_both_answers():
+    verdict = verdict_on("cross_correlate", lambda x, h: right(x, h) + (h.size == 6))
+    cases = [case for case in EXERCISES["cross_correlate"].draw() if case.args[1].size == 6]
+    smallest = min(cases, key=lambda case: case.args[0].size)
+    assert np.array2string(smallest.args[1]).splitlines()[0] in verdict.detail
+    assert "your answer, shape" in verdict.detail and "PyTorch's, shape" in verdict.detail
+    assert all(len(line) <= 100 for line in verdict.detail.splitlines())
+
+
+def test_a_case_without_options_is_shown_rather_than_one_with():
+    verdict = verdict_on("cross_correlate_general", lambda x, h, **options: right(x, h, **options) + 1)
+    assert "cross_correlate_general(x, h) with" in verdict.detail
+
+
+# Misconceptions ---------------------------------------------------------------------------
+
+
+def test_a_misconception_is_named_only_if_it_explains_every_case():
+    turned = verdict_on("cross_correlate", lambda x, h: right(x, h[::-1, ::-1]))
+    assert turned.chaff == "mask_rotated" and "You turned the mask by 180 degrees" in turned.sentence
+    partly = verdict_on("cross_correlate", lambda x, h: right(x, h[::-1, ::-1] if h.size == 4 else h))
+    assert partly.chaff == "" and "180" not in partly.sentence
+
+
+def test_a_mask_that_does_not_fit_hides_no_misconception():
+    """Transposed, it raises in one program and makes an empty array in another."""
+
+    def transposed(x, h):
+        h = h.T
+        y = np.zeros((max(0, x.shape[0] - h.shape[0] + 1), max(0, x.shape[1] - h.shape[1] + 1)))
+        for i, j in np.ndindex(y.shape):
+            y[i, j] = (x[i : i + h.shape[0], j : j + h.shape[1]] * h).sum()
+        return y
+
+    assert verdict_on("convolve", transposed).chaff == "transposed_instead"
+
+
+def test_no_misconception_fits_a_right_answer():
+    for name, exercise in EXERCISES.items():
+        verdict = verdict_on(name, exercise.oracle)
+        assert verdict.passed and verdict.chaff == "" and verdict.points == exercise.points, name
+
+
+# Hints ------------------------------------------------------------------------------------
+
+ANSWER = np.arange(20.0).reshape(4, 5) ** 2 - 7
+
+
+def border_wrong(y):
+    y = y.copy()
+    y[0] += 1
+    y[-1, -1] = 99
+    return y
+
+
+@pytest.mark.parametrize("got, said", [
+    (ANSWER * 0, "All your values are 0"), (ANSWER * 2.5, "2.5 times"), (ANSWER - 3, "by the same amount, -3"),
+    (abs(ANSWER), "lost their sign"), (ANSWER[::-1], "reversed along axis 0"), (ANSWER[:, ::-1], "reversed along axis 1"),
+    (ANSWER[::-1, ::-1], "turned by 180 degrees"), (np.random.default_rng(0).permuted(ANSWER), "in the wrong places"),
+    (border_wrong(ANSWER), "only the border differs"), (ANSWER + [0, 1, 1, 1, 1], "Along axis 1 the first is right"),
+    (ANSWER + [0, 0, 1, 0, 0], "Only position 2 along axis 1"), (ANSWER * np.inf, "infinite"),
+])  # fmt: skip
+def test_hints(got, said):
+    assert said in value_hint(got, ANSWER)
+
+
+def test_a_small_answer_has_no_border():
+    assert "border" not in value_hint(np.array([[1.0, 0, 0], [1, 1, 1], [0, 1, 1]]), np.array([[1.0, 1, 0], [0, 1, 0], [0, 0, 1]]))
+
+
+@pytest.mark.parametrize("option", ["stride", "padding", "dilation"])
+def test_an_option_that_goes_wrong_is_named(option):
+    verdict = verdict_on("cross_correlate_general", lambda x, h, **o: right(x, h, **o) * (2 if option in o else 1))
+    assert f"Right whenever {option} is left at its default" in verdict.sentence
+
+
+# Points -----------------------------------------------------------------------------------
+
+
+def test_points_are_earned_by_criterion():
+    exercise = EXERCISES["conv_layer"]
+    full = dict(exercise.criteria)
+
+    def only(*criteria):
+        def function(x, w, b, **options):
+            criterion = "options" if options else "edge cases" if 1 in w.shape[:2] or w.shape[2:] in ((1, 1), x.shape[1:]) else "basic"
+            return conv2d(x[None], w, b, **options)[0] + (criterion not in criteria)
+
+        return verdict_on("conv_layer", function).points
+
+    assert only("basic", "options", "edge cases") == sum(full.values())
+    assert only("basic", "options") == full["basic"] + full["options"]
+    assert only("basic") == full["basic"]
+    assert only("options", "edge cases") == 0
+
+
+def test_state_that_leaks_between_calls_costs():
+    calls = []
+
+    def once(x, h):
+        calls.append(1)
+        return right(x, h) * (len(calls) < 9)
+
+    verdict = verdict_on("cross_correlate", once)
+    assert (verdict.agree, verdict.cases, verdict.points) == (8, 9, 0)
+
+
+# check ------------------------------------------------------------------------------------
+
+
+def convolve(x, h):
+    return right(x, h[::-1, ::-1])
+
+
+def test_check_says_it_and_returns_it(capsys):
+    verdict = check(convolve)
+    said = capsys.readouterr().out
+    assert verdict.passed and said == "✓ convolve: right. All 8 cases agree with PyTorch exactly.\n"
+
+
+def test_check_stops_soon_at_an_endless_loop(capsys):
+    def convolve(x, h):
+        while True:
+            pass
+
+    assert check(convolve, seconds=0.2).kind == "out of time"
+    assert "Does a loop wait for something that never happens?" in " ".join(capsys.readouterr().out.split())
+
+
+def test_check_finds_the_exercise_by_the_name_it_is_bound_to():
+    namespace = {"check": check, "right": right}
+    exec("convolve = lambda x, h: right(x, h[::-1, ::-1])\nfound = check(convolve)", namespace)
+    assert namespace["found"].exercise == "convolve" and namespace["found"].passed
+
+
+@pytest.mark.parametrize("given, error, said", [
+    ("convolve", TypeError, "not its name in quotes"), (right, None, ""), (len, ValueError, "no exercise is called 'len'"),
+    (None, ValueError, "no exercise is called"),
+])  # fmt: skip
+def test_check_of_something_else(given, error, said):
+    if error is None:
+        assert check(given).passed  # it has the name of the exercise
+    else:
+        with pytest.raises(error, match=said):
+            check(given)
+
+
+@pytest.mark.parametrize("answer, said", [
+    ("", "no answer yet"), ("answer_7 = None", "no answer yet"), ("answer_7 = 'e'", "the choices are"), ("answer_7 = 3", "the choices are"),
+    ("answer_7 = 'c'", "is recorded"), ("answer_7 = ' B) '", "is recorded"),
+])  # fmt: skip
+def test_check_question_tells_only_whether_there_is_an_answer(capsys, answer, said):
+    exec(f"{answer}\ncheck_question(7)", {"check_question": check_question})
+    text = capsys.readouterr().out
+    assert said in text and "right." not in text and ("✗" in text) == (said != "is recorded") and "✓" not in text
+
+
+def test_colour_is_never_all_there_is(capsys, monkeypatch):
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    check(convolve)
+    coloured = capsys.readouterr().out
+    assert coloured.startswith("\x1b[32;1m✓\x1b[0m convolve: right.")
