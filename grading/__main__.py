@@ -63,6 +63,7 @@ def mark(
     from .build import BuildError
     from .jail import JailUnavailable
     from .mark import mark_class
+    from .printed import plain_text
 
     console = Console(stderr=True)
 
@@ -77,7 +78,7 @@ def mark(
         typer.echo("Marked without a jail (--no-jail): the hand-ins ran with your rights.", err=True)
     count = "1 hand-in is" if len(marked) == 1 else f"{len(marked)} hand-ins are"
     typer.echo(f"{count} marked; the results are in {out}", err=True)
-    faults = [f"{result.student}: {result.fault}" for result in marked if result.fault]
+    faults = [plain_text(f"{result.student}: {result.fault}") for result in marked if result.fault]
     if faults:
         typer.echo("\n".join(["The marking itself failed on these, mark them by hand:", *faults]), err=True)
         raise typer.Exit(1)

@@ -69,6 +69,7 @@ def _version_4(data) -> NotebookNode:
             continue
         source = cell.get("source", "")
         source = "".join(map(str, source)) if isinstance(source, list) else str(source)
+        source = source.encode(errors="replace").decode()  # JSON may hold half a character
         metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
         tags = metadata.get("tags")
         kept = {"tags": [t for t in tags if isinstance(t, str)]} if isinstance(tags, list) else {}

@@ -3,7 +3,7 @@
     OUT/marks.csv                 a row for each student and exercise
     OUT/totals.csv                a row for each student
     OUT/feedback/<student>/*.html what the student is told
-    OUT/evidence/students/*.json  what the marks of each student rest on
+    OUT/evidence/students/        what the marks of each student rest on
     OUT/evidence/run.json         how the class was marked, with the secret seed
 
 No hand-in stops the class: where nothing can be judged, the marks are 0 and
@@ -157,8 +157,11 @@ def mark_class(
         waiting = [pool.submit(marking.mark, submission) for submission in submissions]
         for done in progress(as_completed(waiting), len(waiting)):
             result = done.result()
-            _write_feedback(out, marking, result)
-            _write_evidence(out, marking, result)
+            try:
+                _write_feedback(out, marking, result)
+                _write_evidence(out, marking, result)
+            except Exception as error:  # one page that cannot be written stops nobody else's
+                result.fault += f"{type(error).__name__}: {error}"
             results.append(result)
     results.sort(key=lambda result: result.student)
     _write_tables(out, marking, results)
@@ -176,6 +179,15 @@ def _make_room(out: Path) -> None:
         shutil.rmtree(out / "evidence")
     for name in ("feedback", "evidence/students"):
         (out / name).mkdir(parents=True, exist_ok=True)
+
+
+def _folder(parent: Path, student: str) -> Path:
+    """A student's folder, named after him as far as the file system can take it."""
+    if len(student.encode()) > 255:
+        student = f"{student[:40]} {hashlib.sha256(student.encode()).hexdigest()}"
+    folder = parent / student
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def _write_tables(out: Path, marking: Marking, results: list[Marked]) -> None:
@@ -202,8 +214,7 @@ def _write_feedback(out: Path, marking: Marking, result: Marked) -> None:
         result.sanitised,
         result.judgement.outputs if result.judgement else None,
     )
-    folder = out / "feedback" / result.student
-    folder.mkdir(exist_ok=True)
+    folder = _folder(out / "feedback", result.student)
     (folder / f"{marking.master.notebook}.html").write_text(page, encoding="utf-8")
 
 
@@ -221,7 +232,7 @@ def _write_evidence(out: Path, marking: Marking, result: Marked) -> None:
         "fault": result.fault,
         "verdicts": [asdict(verdict) for verdict in result.verdicts],
     }
-    _write_json(out / "evidence" / "students" / f"{result.student}.json", record)
+    _write_json(_folder(out / "evidence" / "students", result.student) / f"{marking.master.notebook}.json", record)
 
 
 def _write_run(out: Path, marking: Marking, started: datetime) -> None:

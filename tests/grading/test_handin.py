@@ -179,3 +179,9 @@ def test_an_old_notebook_is_read(tmp_path):
     cell = {"cell_type": "code", "input": "a = 1", "language": "python", "outputs": [], "collapsed": False}
     path.write_text(json.dumps({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [cell]}]}))
     assert [cell.source for cell in read(path).cells] == ["a = 1"]
+
+
+def test_half_a_character_is_replaced(tmp_path):
+    path = tmp_path / "x.ipynb"
+    path.write_text('{"nbformat": 4, "cells": [{"cell_type": "code", "source": "a = \'\\ud800\'"}]}')
+    assert [cell.source for cell in read(path).cells] == ["a = '?'"]

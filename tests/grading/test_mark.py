@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -140,10 +141,10 @@ def test_evidence(out):
     assert (run["secret"], run["jail"], run["limits"]["seconds"]) == ("test", True, 3)
     assert {"python", "numpy", "torch", "pnnlib"} <= run["versions"].keys()
     for student in EXPECTED:
-        record = json.loads((out / f"evidence/students/{student}.json").read_text())
+        record = json.loads((out / f"evidence/students/{student}/part_d_convolution.json").read_text())
         assert sum(v["points"] for v in record["verdicts"]) == sum(EXPECTED[student].values())
         assert record["seed"] == f"test/{student}" and record["fault"] == ""
-    record = json.loads((out / "evidence/students/all_right.json").read_text())
+    record = json.loads((out / "evidence/students/all_right/part_d_convolution.json").read_text())
     assert all(len(record[f"sha256 of {what}"]) == 64 for what in ("the file", "what was judged", "the master"))
 
 
@@ -235,11 +236,31 @@ def test_a_fault_of_ours_is_told_and_stops_nobody(tmp_path, monkeypatch):
     assert result.exit_code == 1 and "ada: RuntimeError: something of ours" in result.stderr
 
 
-def test_a_student_called_run(tmp_path, judged):
-    hand_in(tmp_path / "class", "run")
+@pytest.mark.parametrize("student", ["run", "x" * 255, b"\xff" * 255, "a b\nc", "\x1b[2J", "students", "'; DROP TABLE"])
+def test_a_student_of_any_name(tmp_path, judged, student):
+    folder = os.fsencode(tmp_path / "class") + b"/" + (student if isinstance(student, bytes) else student.encode())
+    os.makedirs(folder)
     judged([])
-    mark_class("part_d", tmp_path / "class", tmp_path / "out")
-    assert json.loads((tmp_path / "out/evidence/students/run.json").read_text())["student"] == "run"
+    (result,) = mark_class("part_d", tmp_path / "class", tmp_path / "out")
+    assert result.fault == ""
+    (record,) = (tmp_path / "out/evidence/students").glob("*/*.json")
+    assert json.loads(record.read_text())["student"] == result.student
+    assert len(list((tmp_path / "out/feedback").glob("*/*.html"))) == 1
+
+
+def test_a_page_that_cannot_be_written_stops_nobody(tmp_path, judged, monkeypatch):
+    for student in ("ada", "boris"):
+        hand_in(tmp_path / "class", student)
+    judged([])
+
+    def page(student, *_):
+        if student == "ada":
+            raise OSError("disk full")
+        return "page"
+
+    monkeypatch.setattr(mark, "feedback_page", page)
+    ada, boris = mark_class("part_d", tmp_path / "class", tmp_path / "out")
+    assert (ada.fault, boris.fault) == ("OSError: disk full", "")
 
 
 def test_marking_again_replaces_the_result_and_nothing_else(tmp_path, judged):
