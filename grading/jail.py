@@ -273,7 +273,7 @@ class Jail:
                 return Outcome(kind, error=plain_text(str(content.get("error", ""))[:500]))
         except Exception:  # whatever a tampered kernel sends, it is no answer
             pass
-        return Outcome("raised", error="an answer that could not be read: is it data?")
+        return Outcome("raised", error="an answer that is no data and could not be read")
 
     def _end(self, outputs: list[dict]) -> tuple[str, list[dict], str]:
         """How it ended, once it is dead: kind, outputs and a sentence."""
