@@ -39,7 +39,7 @@ window.listeners = listeners;
 
 
 @pytest.fixture
-def bare(page, site, tmp_path):
+def bare(site, page, tmp_path):  # in this order: the page goes before the server that answers it
     """`bare(widget)` opens the widget's JavaScript on a plain page and returns the page.
 
     The widget itself answers in place of a kernel; with `kernel=False` nobody does.
