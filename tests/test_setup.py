@@ -12,6 +12,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from typer.testing import CliRunner
+
+from grading.__main__ import app
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -117,3 +120,11 @@ def test_every_extra_that_is_spoken_of_exists():
 def test_every_file_that_the_readme_links_to_exists():
     links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", read("README.md"))
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_command_that_the_readme_speaks_of_exists():
+    spoken = set(re.findall(r"-m grading (\w+)", read("README.md") + read("Makefile")))
+    assert {"build", "mark", "certify"} <= spoken <= {command.callback.__name__ for command in app.registered_commands}
+    options = set(re.findall(r"`(--[\w-]+)`", read("README.md")))
+    helped = CliRunner().invoke(app, ["mark", "--help"], env={"COLUMNS": "200"}).output
+    assert {"--seed", "--no-jail"} <= options and all(option in helped for option in options)
