@@ -11,6 +11,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from .limits import Limits
+
+MB = 1_000_000
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 
@@ -58,6 +62,11 @@ def mark(
     workers: Annotated[int, typer.Option(min=1, help="hand-ins judged at once")] = os.cpu_count() or 1,
     seed: Annotated[str, typer.Option(help="secret of the cases; a fresh one if none is given")] = "",
     no_jail: Annotated[bool, typer.Option("--no-jail", help="run hand-ins with all your rights")] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="for one cell and for one call")] = Limits.seconds,
+    memory: Annotated[int, typer.Option(min=1, help="MB of a hand-in and all it starts")] = Limits.memory // MB,
+    disk: Annotated[int, typer.Option(min=1, help="MB of each of /tmp and /dev/shm")] = Limits.disk // MB,
+    processes: Annotated[int, typer.Option(min=1, help="of one hand-in")] = Limits.processes,
+    output: Annotated[int, typer.Option(min=0, help="characters kept of what a cell prints")] = Limits.output,
 ) -> None:
     """Mark a class. Exit status 0 when every hand-in got a result."""
     from .build import BuildError
@@ -65,13 +74,14 @@ def mark(
     from .mark import mark_class
     from .printed import plain_text
 
+    limits = Limits(seconds, memory * MB, disk * MB, processes, output)
     console = Console(stderr=True)
 
     def progress(results, count):
         return track(results, f"marking {assignment}", total=count, console=console)
 
     try:
-        marked = mark_class(assignment, folder, out, workers, seed, no_jail, progress=progress)
+        marked = mark_class(assignment, folder, out, workers, seed, no_jail, limits, progress)
     except (BuildError, JailUnavailable, OSError, ValueError) as error:
         _stop(error)
     if no_jail:

@@ -12,12 +12,12 @@ import secrets
 
 import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Bool, Float, Unicode
+from traitlets import Bool, Dict, Float, Int, Unicode
 
 from .build import released, solutions
 from .handin import grade_id, is_check, sanitise
-from .jail import Limits
 from .judge import judge
+from .limits import Limits
 from .mark import NO_JAIL, student_seed
 
 
@@ -36,7 +36,10 @@ class Judge(NbGraderPreprocessor):
     """In place of nbgrader's Execute: runs the notebook in a jail and decides outside it."""
 
     seed = Unicode(help="Secret of the cases; a fresh one for every hand-in if it is empty.").tag(config=True)
-    seconds = Float(Limits.seconds, help="Time for one cell and for one call.").tag(config=True)
+    limits = Dict(
+        per_key_traits={"seconds": Float(), "memory": Int(), "disk": Int(), "processes": Int(), "output": Int()},
+        help="What one hand-in may use, where it is not the default of `limits.Limits`.",
+    ).tag(config=True)
     jail = Bool(True, help="Run hand-ins in a jail; without one they run with all your rights.").tag(config=True)
 
     def preprocess(self, nb, resources):
@@ -44,7 +47,7 @@ class Judge(NbGraderPreprocessor):
         seed = student_seed(self.seed or secrets.token_hex(16), about["student"])
         self.log.info("Judging %s with the seed %s", about["student"], seed)
         references = solutions(about["assignment"])
-        judgement = judge(nb, about["assignment"], seed, Limits(self.seconds), not self.jail, references)
+        judgement = judge(nb, about["assignment"], seed, Limits(**self.limits), not self.jail, references)
         verdicts = {f"check-{verdict.exercise}": verdict for verdict in judgement.verdicts}
         for position, cell in enumerate(nb.cells):
             if is_check(cell):

@@ -26,7 +26,7 @@ class Guard(threading.Thread):
     """Watches over one kernel.
 
     Args:
-        limits: see `jail.Limits`.
+        limits: see `limits.Limits`.
         allowance: bytes that the kernel may send in answer to one request.
     """
 

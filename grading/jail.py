@@ -25,30 +25,13 @@ from pnnlib.exercises.calling import Outcome
 
 from .guard import Guard
 from .inside import wire
+from .limits import Limits
 from .printed import Printed, error_line, plain_text
 from .walls import INSIDE, JailUnavailable, require_walls, walled
 
-__all__ = ["CellResult", "Jail", "JailUnavailable", "Limits"]
+__all__ = ["CellResult", "Jail", "JailUnavailable"]
 
 START_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one hand-in may use.
-
-    seconds    for one cell and for one call
-    memory     bytes, the whole process tree together
-    disk       bytes, for each of /tmp and /dev/shm, and for one file
-    processes  of the tree
-    output     characters that are kept of what one cell prints
-    """
-
-    seconds: float = 20.0
-    memory: int = 2_000_000_000
-    disk: int = 512_000_000
-    processes: int = 128
-    output: int = 1_000_000
 
 
 @dataclass(frozen=True)

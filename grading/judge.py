@@ -20,7 +20,8 @@ from pnnlib.exercises.diagnosis import Verdict, diagnose
 from pnnlib.exercises.exercise import Exercise
 
 from .handin import grade_id, is_check
-from .jail import Jail, Limits
+from .jail import Jail
+from .limits import Limits
 from .questions import questions_of
 
 NOTEBOOK_SECONDS = 600.0  # for everything together; a class must come to an end

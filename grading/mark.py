@@ -31,8 +31,8 @@ from pnnlib.exercises.diagnosis import Verdict
 from .build import Master, engine_points, released, solutions
 from .feedback import feedback_page
 from .handin import Unreadable, grade_id, is_check, sanitise
-from .jail import Limits
 from .judge import Judgement, judge
+from .limits import Limits
 from .sheets import MARKS, TOTALS, write_sheet
 from .submissions import Submission, as_text, choose, submissions_in
 from .walls import require_walls

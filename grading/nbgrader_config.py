@@ -20,7 +20,8 @@ c.GenerateAssignment.preprocessors = [
 ]
 
 # Autograding: nbgrader's own steps, but the judge runs the hand-in, and what it gets is in order.
-# c.Judge.seed = "…" repeats a marking; c.Judge.jail = False does without bubblewrap.
+# c.Judge.seed = "…" repeats a marking, c.Judge.limits = {"seconds": 60} is more patient,
+# c.Judge.jail = False does without bubblewrap.
 c.Autograde.sanitize_preprocessors = [Sanitise, *Autograde.sanitize_preprocessors.default()]
 c.Autograde.autograde_preprocessors = [
     Judge if step is Execute else step for step in Autograde.autograde_preprocessors.default()

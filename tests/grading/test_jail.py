@@ -15,7 +15,8 @@ import pytest
 from grading import syscalls, walls
 from grading.guard import lives
 from grading.inside import wire
-from grading.jail import Jail, JailUnavailable, Limits
+from grading.jail import Jail, JailUnavailable
+from grading.limits import Limits
 from grading.printed import Printed, plain_text
 from grading.walls import require_walls
 

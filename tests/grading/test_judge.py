@@ -6,10 +6,11 @@ import pytest
 from grading import judge as judging
 from grading.build import solutions
 from grading.handin import sanitise
-from grading.jail import Jail, Limits
+from grading.jail import Jail
 from grading.judge import judge
-from grading.samples.part_d import EVERYTHING, Student
+from grading.limits import Limits
 from grading.questions import questions_of
+from grading.samples.part_d import EVERYTHING, Student
 
 pytestmark = pytest.mark.jail
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import nbformat
@@ -15,8 +16,9 @@ import pytest
 from grading import mark
 from grading.__main__ import app
 from grading.feedback import feedback_page
-from grading.jail import JailUnavailable, Limits
+from grading.jail import JailUnavailable
 from grading.judge import Judgement
+from grading.limits import Limits
 from grading.mark import mark_class
 from grading.samples import part_d as samples
 from grading.sheets import safe_cell
@@ -300,6 +302,18 @@ def test_each_student_and_each_marking_has_its_own_seed(tmp_path, monkeypatch):
 
 def invoke(*arguments):
     return CliRunner().invoke(app, ["mark", *map(str, arguments)])
+
+
+def test_every_limit_is_an_option(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(mark, "judge", lambda *arguments: asked.append(arguments[3]) or Judgement([]))
+    hand_in(tmp_path / "class", "ada")
+    paths = ("part_d", "--from", tmp_path / "class", "--to", tmp_path / "out")
+    assert invoke(*paths).exit_code == 0
+    options = ("--seconds", 7.5, "--memory", 900, "--disk", 50, "--processes", 40, "--output", 5000)
+    assert invoke(*paths, *options).exit_code == 0
+    assert asked == [Limits(), Limits(7.5, 900_000_000, 50_000_000, 40, 5000)]
+    assert json.loads((tmp_path / "out/evidence/run.json").read_text())["limits"] == asdict(asked[1])
 
 
 def test_without_a_jail_it_refuses_and_says_how_to_get_one(tmp_path, monkeypatch):
