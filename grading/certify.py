@@ -78,5 +78,5 @@ def _row(exercise: Exercise, wheats: list[Callable], seeds: tuple[str, ...]) -> 
 def judge(exercise: Exercise, function: Callable, seed: str) -> Verdict:
     """The verdict on a function of our own, called in this process."""
     cases = exercise.draw(seed)
-    outcomes = [call(function, c.args, c.options, exercise.parameters) for c in cases]
+    outcomes = [call(function, *c.arguments, exercise.parameters) for c in cases]
     return diagnose(exercise, cases, outcomes)

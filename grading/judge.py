@@ -190,7 +190,7 @@ class _Run:
         cases = exercise.draw(self.seed)
         outcomes = []
         for case in cases:
-            outcome = ask(exercise.name, case.args, dict(case.options), exercise.parameters)
+            outcome = ask(exercise.name, *case.arguments, exercise.parameters)
             if outcome.kind == "missing" and self.errors.get(exercise.name):
                 outcome = replace(outcome, error=f"its cell stopped with {self.errors[exercise.name]}")
             outcomes.append(outcome)

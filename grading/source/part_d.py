@@ -1509,7 +1509,7 @@ def receptive_field(layers):
 
     Arguments: layers, a list of tuples of ints (kernel, stride, dilation), the
     first layer first.
-    Result: an int; without any layer it is 1.
+    Result: an int.
 
     Example: the two layers you did with the pencil.
     >>> receptive_field([(3, 2, 1), (3, 1, 2)])

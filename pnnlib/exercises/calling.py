@@ -64,17 +64,27 @@ def call(
     given_args, given_options = copy.deepcopy((args, options))
     try:
         with time_limit(seconds):
-            value = function(*given_args, **given_options)
+            value = _kept(function(*given_args, **given_options))
     except NotImplementedError as error:
         return Outcome("not implemented", error=one_line(error, function))
     except OutOfTime:
         return Outcome("out of time", error=f"stopped after {seconds:g} seconds")
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, and what a student derives from BaseException
         return Outcome("raised", error=one_line(error, function))
     labelled = [*zip(names, args, given_args, strict=False)]
     labelled += [(name, options[name], given_options[name]) for name in options]
     changed = tuple(name for name, before, after in labelled if not same(before, after))
     return Outcome("returned", value, changed=changed)
+
+
+def _kept(value):
+    """A copy where one can be made: what is returned may be one buffer, written over by the next call."""
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        return value
 
 
 def same(before, after) -> bool:
@@ -99,7 +109,10 @@ def one_line(error: BaseException, function: Callable) -> str:
     own_file = getattr(getattr(function, "__code__", None), "co_filename", None)
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == own_file]
     where = f" (line {lines[-1]} of your cell)" if lines else ""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # an exception of the student's own that cannot be printed
+        text = ""
     return f"{type(error).__name__}{': ' if text else ''}{text[:300]}{where}"
 
 

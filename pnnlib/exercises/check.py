@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import string
 import sys
 from collections.abc import Callable
 from functools import cache
 
+from .borrowed import borrowed
 from .calling import call
+from .comparing import describe
 from .diagnosis import Verdict, diagnose
 from .exercise import Exercise
 
@@ -48,11 +51,14 @@ def check(function: Callable, seconds: float = 5.0) -> Verdict:
     cases = exercise.draw()
     names, outcomes = exercise.parameters, []
     for case in cases:
-        outcomes.append(call(function, case.args, case.options, names, seconds))
-        if outcomes[-1].kind in ("out of time", "not implemented") and len(set(o.kind for o in outcomes)) == 1:
+        outcomes.append(call(function, *case.arguments, names, seconds))
+        if outcomes[-1].kind == "out of time" or outcomes[0].kind == "not implemented":
             break
     verdict = diagnose(exercise, cases, outcomes)
     _say(str(verdict), verdict.passed)
+    foreign = borrowed(function)
+    if foreign and verdict.passed:
+        _say(f"✗ But it uses {foreign}, which is not there when you are marked: write it in NumPy.", False)
     return verdict
 
 
@@ -68,8 +74,9 @@ def check_question(number: int, choices: str = "abcd") -> None:
     if answer is None:
         _say(f"✗ question {number}: no answer yet. Write for instance {name} = \"{choices[0]}\"", False)
     elif normal_choice(answer) not in tuple(choices):
+        shown = repr(answer[:20]) if isinstance(answer, str) else describe(answer)
         allowed = ", ".join(f'"{c}"' for c in choices)
-        _say(f"✗ question {number}: {name} is {answer!r}, but the choices are {allowed}.", False)
+        _say(f"✗ question {number}: {name} is {shown}, but the choices are {allowed}.", False)
     else:
         said = f"• question {number}: your answer {normal_choice(answer)!r} is recorded. "
         _say(said + "Whether it is right you learn with your marks.", True)
@@ -81,20 +88,32 @@ def normal_choice(answer) -> str:
     >>> normal_choice(" B) ")
     'b'
     """
-    return answer.strip(" ().").lower() if isinstance(answer, str) else ""
+    return answer.strip(f"().:{string.whitespace}").lower() if isinstance(answer, str) else ""
+
+
+class WrongCall(TypeError):
+    """`check` was called with something that it cannot check. A notebook shows the message alone."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"✗ {self}"]
 
 
 def _exercise_for(function: Callable, namespace: dict) -> Exercise:
     known = {name: e for part in PARTS for name, e in exercises_of(part).items()}
     if isinstance(function, str):
-        raise TypeError(f"check: give the function itself, check({function}), not its name in quotes")
+        raise WrongCall(f"check: give the function itself, check({function}), not its name in quotes")
+    if not callable(function):
+        raise WrongCall(
+            f"check: give the function itself, without calling it, for instance check({next(iter(known))}); "
+            f"what came is {describe(function)}"
+        )
     names = [getattr(function, "__name__", "")]
     # a lambda or a wrapped function carries another name; take the one it is bound to
     names += [name for name, value in namespace.items() if value is function]
     for name in names:
         if name in known:
             return known[name]
-    raise ValueError(
+    raise WrongCall(
         f"check: no exercise is called {names[0] or function!r}. Keep the name that the exercise "
         f"gives: {', '.join(known)}"
     )

@@ -59,10 +59,15 @@ def _tuple_difference(value, expected: tuple, tolerance: float) -> Difference | 
     if len(value) != len(expected):
         return Difference("wrong type", f"it returned {len(value)} results, expected {wanted}")
     for part, (one, wanted_one) in enumerate(zip(value, expected, strict=True)):
+        if one is None:
+            return Difference("wrong type", "it is None", part)
         found = difference(one, wanted_one, tolerance)
         if found:
             return Difference(found.kind, found.sentence, part, found.got, found.expected)
     return None
+
+
+_KINDS = {"c": "complex numbers", "O": "Python objects", "U": "texts", "S": "texts"}
 
 
 def as_numbers(value) -> np.ndarray:
@@ -76,7 +81,9 @@ def as_numbers(value) -> np.ndarray:
     except Exception:  # ragged lists, objects with an __array__ of their own
         raise TypeError(f"it returned {describe(value)} that is no array of numbers") from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"it returned {describe(value)} that is no array of real numbers")
+        what = _KINDS.get(array.dtype.kind, f"values of type {array.dtype}")
+        inside = f" that holds {what}" if array.ndim else ""
+        raise TypeError(f"it returned {describe(value)}{inside}, expected real numbers")
     return array
 
 
@@ -104,6 +111,8 @@ def describe(value) -> str:
         return f"an array of shape {value.shape}"
     if isinstance(value, (list, tuple)):
         return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return f"a number of {value.bit_length()} bits"
     if isinstance(value, (bool, int, float, np.number)):
         return f"the number {value}"
     name = type(value).__name__
@@ -111,8 +120,10 @@ def describe(value) -> str:
 
 
 def _shape_sentence(got: tuple, expected: tuple) -> str:
+    if not expected:
+        return f"it is an array of shape {got}, expected one number"
     if len(got) != len(expected):
-        detail = f"{len(got)} axes, not {len(expected)}"
+        detail = f"{len(got)} {'axis' if len(got) == 1 else 'axes'}, not {len(expected)}"
     else:
         wrong = [i for i in range(len(got)) if got[i] != expected[i]]
         detail = ", ".join(f"axis {i} has {got[i]}, not {expected[i]}" for i in wrong)

@@ -71,6 +71,10 @@ class _Failure:
     sentence: str
     difference: Difference | None = None
 
+    @property
+    def value_is_right(self) -> bool:
+        return self.kind == "changed arguments" and self.difference is None
+
 
 # The first of these that occurs is what helps the learner most.
 _USEFULNESS = (
@@ -96,14 +100,15 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outco
     'not written yet: replace the line `raise NotImplementedError` by your own code.'
     """
     expected = [exercise.oracle(*case.args, **case.options) for case in cases]
-    failures, worst = [], 0.0
+    failures, agree, worst = [], 0, 0.0
     for case, outcome, answer in zip(cases, outcomes, expected, strict=False):
         failure = _failure(exercise, case, outcome, answer)
         if failure:
             failures.append(failure)
+            agree += failure.value_is_right
         else:
+            agree += 1
             worst = max(worst, _distance(outcome.value, answer))
-    agree = len(outcomes) - len(failures)
     right = _criteria(exercise, cases, failures, len(outcomes))
     common = {
         "exercise": exercise.name,
@@ -126,9 +131,15 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outco
     shown = min((f for f in failures if f.kind == kind), key=lambda f: f.case.size)
     if kind in ("missing", "not implemented") and agree == 0:
         return Verdict(kind=kind, sentence=shown.sentence, **common)
+    memory = None if named else _memory(exercise, cases, outcomes, expected, failures)
+    if memory:
+        shown, remembered = memory
+        kind = shown.kind
 
     count = f"{agree} of {len(cases)} cases agree{'s' if agree == 1 else ''} with PyTorch."
-    if named:
+    if memory:
+        explanation = remembered
+    elif named:
         explanation = named.why
     else:
         explanation = _explain(exercise, shown, failures, cases, agree)
@@ -175,7 +186,10 @@ def _not_written(exercise: Exercise, outcome: Outcome) -> str:
 
 
 def _result_name(exercise: Exercise, found: Difference) -> str:
-    return "" if found.part is None else f"of its results number {found.part + 1} is wrong: "
+    if found.part is None:
+        return ""
+    name = f"`{exercise.results[found.part]}`" if exercise.results else f"result number {found.part + 1}"
+    return f"{name} is wrong: "
 
 
 def _criteria(exercise, cases, failures, seen: int) -> dict[str, bool]:
@@ -204,7 +218,7 @@ def recognise(
 def _reproduces(exercise, chaff, cases, outcomes, expected) -> bool:
     telling = False  # at least one value must be wrong, and wrong in the chaff's way
     for case, outcome, answer in zip(cases, outcomes, expected, strict=False):
-        wrong = call(chaff.function, case.args, case.options)
+        wrong = call(chaff.function, *case.arguments)
         if wrong.kind == "raised" and outcome.kind == "returned":
             # a mask that does not fit stops one program and gives another an empty array
             if difference(outcome.value, answer, exercise.tolerance) is None:
@@ -217,6 +231,29 @@ def _reproduces(exercise, chaff, cases, outcomes, expected) -> bool:
                 return False
             telling = telling or difference(outcome.value, answer, exercise.tolerance) is not None
     return telling
+
+
+def _memory(exercise, cases, outcomes, expected, failures) -> tuple[_Failure, str] | None:
+    """The failure that only something kept from earlier calls explains, and a sentence about it."""
+    wrong = {id(f.outcome): f for f in failures if f.difference is not None}
+    last = wrong.get(id(outcomes[-1]))
+    if last and len(outcomes) == len(cases) and id(outcomes[0]) not in {id(f.outcome) for f in failures}:
+        return last, (  # the last case is the first once more
+            "The same call gave the right answer first and a wrong one later, so something is kept "
+            "between calls: a global, or a default such as out=[]?"
+        )
+    for i, outcome in enumerate(outcomes):
+        failure = wrong.get(id(outcome))
+        if failure and failure.kind == "wrong values" and any(
+            (isinstance(earlier, tuple) or np.size(earlier) > 1)
+            and difference(outcome.value, earlier, exercise.tolerance) is None
+            for earlier in expected[:i]
+        ):
+            return failure, (
+                "This is the right answer to an earlier call: is something kept between calls, or are the "
+                "numbers of an example written into the code?"
+            )
+    return None
 
 
 def _plain(value):
@@ -233,9 +270,10 @@ def _distance(value, expected) -> float:
 
 def _explain(exercise, shown: _Failure, failures, cases, agree: int) -> str:
     if shown.kind == "wrong values":
-        where = _result_name(exercise, shown.difference).removesuffix("is wrong: ")
-        values = value_hint(shown.difference.got, shown.difference.expected)
-        explanation = f"{where and where + 'differs. '}{values}"
+        same_part = [f.difference for f in failures if f.kind == shown.kind]
+        same_part = [shown.difference, *(d for d in same_part if d.part == shown.difference.part)]
+        values = value_hint([(d.got, d.expected) for d in same_part])
+        explanation = f"{_result_name(exercise, shown.difference)}{values[:1].lower()}{values[1:]}"
     else:
         explanation = shown.sentence
     pattern = option_hint(cases, [f.case for f in failures]) if agree else ""
@@ -247,7 +285,7 @@ def _explain(exercise, shown: _Failure, failures, cases, agree: int) -> str:
 
 def _show(exercise: Exercise, failure: _Failure) -> str:
     case = failure.case
-    options = "".join(f", {name}={value!r}" for name, value in case.options.items())
+    options = "".join(f", {f'{name}=' if case.by_name else ''}{value!r}" for name, value in case.options.items())
     names = exercise.parameters[: len(case.args)]
     lines = [f"The smallest case that goes wrong: {exercise.name}({', '.join(names)}{options}) with"]
     for name, value in zip(names, case.args, strict=True):

@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .calling import same
+
 PUBLIC_SEED = "public"
 
 
@@ -34,12 +36,26 @@ class Case:
     """One call of the student's function: positional arguments, then options by name.
 
     `criterion` names the share of the points that this case decides. A right
-    answer to "basic" is the ground for all others.
+    answer to "basic" is the ground for all others. Without `by_name` the
+    options, which then are the first of the signature, are passed in their
+    places.
     """
 
     args: tuple
     options: Mapping = field(default_factory=dict)
     criterion: str = "basic"
+    by_name: bool = True
+
+    @property
+    def arguments(self) -> tuple[tuple, dict]:
+        """What the function is called with: arguments in their places, and by name.
+
+        >>> Case((7, 3), {"stride": 2}, by_name=False).arguments
+        ((7, 3, 2), {})
+        """
+        if self.by_name:
+            return self.args, dict(self.options)
+        return (*self.args, *self.options.values()), {}
 
     @property
     def size(self) -> int:
@@ -86,10 +102,13 @@ class Exercise:
         parameters: names of the arguments.
         points: what it is worth; `criteria` says which cases decide which share.
         tolerance: largest allowed difference, relative to the size of the answer.
+        results: names of the results, where there are several.
         chaffs: the wrong answers that are recognised.
     """
 
-    def __init__(self, oracle: Callable, criteria: Mapping[str, float], tolerance: float):
+    def __init__(
+        self, oracle: Callable, criteria: Mapping[str, float], tolerance: float, results: tuple[str, ...] = ()
+    ):
         self.name = oracle.__name__
         self.part = oracle.__module__.rpartition(".")[2]
         self.returns = " ".join(inspect.getdoc(oracle).split())
@@ -99,6 +118,7 @@ class Exercise:
         self.criteria = dict(criteria)
         self.points = sum(criteria.values())
         self.tolerance = tolerance
+        self.results = results
         self.chaffs: list[Chaff] = []
         self._cases: Callable[[np.random.Generator], Iterator[Case]] | None = None
 
@@ -117,8 +137,8 @@ class Exercise:
         return declare
 
     def draw(self, seed: str = PUBLIC_SEED) -> list[Case]:
-        """The cases of one seed. The first comes again at the end: a right answer does not
-        depend on what was called before.
+        """The cases of one seed. A right answer does not depend on what was called before, so at the
+        end come one of them with other numbers of the same shape, and the first once more.
 
         >>> from pnnlib.exercises import exercises_of
         >>> convolve = exercises_of("part_d")["convolve"]
@@ -126,23 +146,26 @@ class Exercise:
         True
         """
         digest = hashlib.sha256(f"{seed}/{self.name}".encode()).digest()
-        cases = list(self._cases(np.random.default_rng(list(digest))))
+        rng = np.random.default_rng(list(digest))
+        cases, others = list(self._cases(rng)), list(self._cases(rng))
+        twin = next(b for a, b in zip(cases, others, strict=True) if not same(a.args, b.args))
         unknown = {case.criterion for case in cases} ^ set(self.criteria)
         if unknown:
             raise ValueError(f"{self.name}: criteria and cases disagree about {sorted(unknown)}")
-        return [*cases, cases[0]]
+        return [*cases, twin, cases[0]]
 
     def __repr__(self) -> str:
         return f"<exercise {self.signature}, {self.points:g} points>"
 
 
-def exercise(criteria: Mapping[str, float], tolerance: float = 1e-6) -> Callable:
-    """Make an oracle function an `Exercise`. `criteria` maps each criterion to its points.
+def exercise(criteria: Mapping[str, float], tolerance: float = 1e-6, results: tuple[str, ...] = ()) -> Callable:
+    """Make an oracle function an `Exercise`. `criteria` maps each criterion to its points,
+    `results` names what it returns where that is more than one thing.
 
     The tolerance lets a float32 answer pass; every wrong answer is off by far more.
     """
 
     def declare(oracle: Callable) -> Exercise:
-        return Exercise(oracle, criteria, tolerance)
+        return Exercise(oracle, criteria, tolerance, results)
 
     return declare

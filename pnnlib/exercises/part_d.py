@@ -25,6 +25,11 @@ def numbers(rng, *shape):
     return rng.integers(-9, 10, shape) / 2
 
 
+def fine_numbers(rng, *shape):
+    """Multiples of 1/1024: too fine for an answer that is rounded."""
+    return rng.integers(-4096, 4097, shape) / 1024
+
+
 def distinct(rng, *shape):
     """Halves of which none is zero and no two are equal: a mask that nothing maps onto itself."""
     size = math.prod(shape)
@@ -67,6 +72,7 @@ def _(rng):
     yield Case((numbers(rng, 3, 4), distinct(rng, 2, 2)))
     yield Case((numbers(rng, 5, 6), distinct(rng, 2, 3)))
     yield Case((numbers(rng, 4, 7), distinct(rng, 3, 2)))
+    yield Case((fine_numbers(rng, 6, 7), distinct(rng, 2, 2)))
     yield Case((numbers(rng, 3, 4), distinct(rng, 3, 4)), criterion="edge cases")
     yield Case((numbers(rng, 1, 6), distinct(rng, 1, 3)), criterion="edge cases")
     yield Case((numbers(rng, 3, 2), distinct(rng, 1, 1)), criterion="edge cases")
@@ -176,7 +182,8 @@ def weights_left_out(x, h):
 
 
 @cross_correlate.chaff(
-    "Your input was transposed: the output's rows and columns are swapped against PyTorch's."
+    "The rows and columns of your output are swapped: y[i, j] belongs to the window that begins at "
+    "row i, column j."
 )
 def output_transposed(x, h):
     return correlate(x, h).T
@@ -198,6 +205,7 @@ def _(rng):
     yield Case((numbers(rng, 5, 6), distinct(rng, 2, 3)))
     yield Case((numbers(rng, 4, 7), distinct(rng, 3, 2)))
     yield Case((numbers(rng, 4, 5), distinct(rng, 3, 3)))
+    yield Case((fine_numbers(rng, 6, 7), distinct(rng, 2, 2)))
     yield Case((numbers(rng, 3, 4), distinct(rng, 3, 4)), criterion="edge cases")
     yield Case((numbers(rng, 1, 6), distinct(rng, 1, 3)), criterion="edge cases")
 
@@ -235,7 +243,8 @@ def quarter_turn(x, h):
 
 
 @convolve.chaff(
-    "You turned the input, not the mask: the values are right but the output is turned as well."
+    "The values are right but the output is turned by 180 degrees: only the mask is turned, neither "
+    "the input nor the output."
 )
 def input_turned(x, h):
     return correlate(x[::-1, ::-1], h)
@@ -261,16 +270,20 @@ def threshold_layer(x, h, theta):
 
 @threshold_layer.cases
 def _(rng):
-    def between(x, h, share):
-        # products of halves are quarters, so an odd eighth is never hit
-        level = np.quantile(correlate(x, h), share)
-        theta = np.floor(4 * level) / 4 + 0.125
-        return theta if abs(theta) > 1 else theta + 2.5
+    def case(shape, mask, share, sign):
+        while True:  # until θ has its sign, and cutting off its fraction makes a difference
+            x, h = numbers(rng, *shape), distinct(rng, *mask)
+            net = correlate(x, h)
+            # products of halves are quarters, so an odd eighth is never hit
+            theta = float(np.floor(4 * np.quantile(net, share)) / 4 + 0.125)
+            if sign * theta > 1 and ((net >= theta) != (net >= int(theta))).any():
+                return Case((x, h, theta))
 
     yield Case((LECTURE_X, LECTURE_H, 1.25))
-    for shape, mask, share in [((4, 5), (2, 2), 0.75), ((5, 4), (2, 3), 0.25), ((6, 7), (3, 2), 0.8)]:
-        x, h = numbers(rng, *shape), distinct(rng, *mask)
-        yield Case((x, h, between(x, h, share)))
+    yield case((4, 5), (2, 2), 0.75, sign=1)
+    yield case((5, 4), (2, 3), 0.25, sign=-1)
+    yield case((6, 7), (3, 2), 0.8, sign=1)
+    yield case((4, 6), (3, 3), 0.4, sign=-1)
 
 
 @threshold_layer.chaff("The threshold is added where it must be subtracted: H(Σ wx - θ).")
@@ -281,6 +294,33 @@ def theta_added(x, h, theta):
 @threshold_layer.chaff("The threshold θ is left out: you compare the weighted sum with 0.")
 def theta_left_out(x, h, theta):
     return (correlate(x, h) >= 0).astype(float)
+
+
+@threshold_layer.chaff("The threshold θ is left out: you ask whether the weighted sum is above 0.")
+def theta_left_out_and_strict(x, h, theta):
+    return (correlate(x, h) > 0).astype(float)
+
+
+@threshold_layer.chaff(
+    "Your second replacement meets what the first one has written: compute the sums, compare them all "
+    "with θ at once, (y >= theta), and turn that into numbers."
+)
+def zeros_compared_again(x, h, theta):
+    y = correlate(x, h)
+    y[y < theta] = 0
+    y[y >= theta] = 1
+    return y
+
+
+@threshold_layer.chaff(
+    "Your second replacement meets what the first one has written: compute the sums, compare them all "
+    "with θ at once, (y >= theta), and turn the result into numbers."
+)
+def ones_compared_again(x, h, theta):
+    y = correlate(x, h)
+    y[y >= theta] = 1
+    y[y < theta] = 0
+    return y
 
 
 @threshold_layer.chaff("This is the weighted sum minus θ; the step H(…) that makes it 0 or 1 is missing.")
@@ -300,7 +340,9 @@ def input_thresholded(x, h, theta):
     return correlate((x >= theta).astype(float), h)
 
 
-@threshold_layer.chaff("Your output is reversed: 1 stands where the sum reaches θ, 0 where it does not.")
+@threshold_layer.chaff(
+    "Your zeros and ones are exchanged: a 1 must stand where the sum reaches θ, a 0 where it does not."
+)
 def step_reversed(x, h, theta):
     return (correlate(x, h) < theta).astype(float)
 
@@ -351,6 +393,7 @@ def _(rng):
     whole = k + s * int(rng.integers(2, 6))
     yield Case((whole, k), {"stride": s})
     yield Case((whole + s - 1, k), {"stride": s})  # one pixel more would give another place
+    yield Case((whole + 1, k), {"stride": s})  # here the nearest number is the one below
     yield Case((int(rng.integers(6, 20)), 3), {"padding": int(rng.integers(1, 4))})
     yield Case((int(rng.integers(14, 24)), int(rng.integers(3, 5))), {"dilation": int(rng.integers(2, 4))})
     for _ in range(4):
@@ -358,6 +401,8 @@ def _(rng):
         stride, padding, dilation = (int(v) for v in rng.integers(2, 4, 3))
         options = {"stride": stride, "padding": padding, "dilation": dilation}
         yield Case((n, k), options, "options")
+    yield Case((int(rng.integers(20, 30)), 3), {"stride": 2, "padding": 4, "dilation": 3}, "options")
+    yield Case((int(rng.integers(30, 40)), 4), {"stride": 2, "padding": 4, "dilation": 3}, "options", by_name=False)
     yield Case((int(rng.integers(5, 9)),) * 2, {"padding": 1, "stride": 2}, "options")
 
 
@@ -370,6 +415,11 @@ def _fits(n, k, s, p, d, plus=1):
 )
 def rounded_up(n, k, stride=1, padding=0, dilation=1):
     return math.ceil((n + 2 * padding - dilation * (k - 1) - 1) / stride) + 1
+
+
+@output_size.chaff("You rounded to the nearest whole number; a part of a window does not count, so floor: //.")
+def rounded_to_nearest(n, k, stride=1, padding=0, dilation=1):
+    return round((n + 2 * padding - dilation * (k - 1) - 1) / stride) + 1
 
 
 @output_size.chaff("The division is not floored: use //, a part of a window does not count.")
@@ -441,8 +491,8 @@ def cross_correlate_general(x, h, stride=1, padding=0, dilation=1):
 
 @cross_correlate_general.cases
 def _(rng):
-    def case(shape, mask, criterion="basic", **options):
-        return Case((numbers(rng, *shape), distinct(rng, *mask)), options, criterion)
+    def case(shape, mask, criterion="basic", by_name=True, **options):
+        return Case((numbers(rng, *shape), distinct(rng, *mask)), options, criterion, by_name)
 
     yield case((4, 5), (2, 2))
     yield case((5, 7), (3, 3), stride=2)
@@ -461,6 +511,8 @@ def _(rng):
     yield case((8, 6), (3, 2), "edge cases", stride=2, padding=1, dilation=(1, 3))
     yield case((3, 3), (2, 2), "edge cases", dilation=2)  # fits exactly once
     yield case((4, 5), (1, 1), "edge cases", stride=(2, 3), padding=1)
+    yield case((7, 8), (2, 3), "edge cases", stride=3, padding=1, dilation=2)
+    yield case((8, 9), (2, 3), "edge cases", by_name=False, stride=3, padding=1, dilation=2)
 
 
 @cross_correlate_general.chaff("You padded only at the top and on the left; padding adds zeros to all four sides.")
@@ -543,6 +595,11 @@ def no_dilation(x, h, stride=1, padding=0, dilation=1):
 @cross_correlate_general.chaff("Dilation acts on the rows only; it must act on the columns as well.")
 def dilation_on_rows_only(x, h, stride=1, padding=0, dilation=1):
     return correlate(x, h, stride, padding, (pair(dilation)[0], 1))
+
+
+@cross_correlate_general.chaff("Stride and dilation are exchanged: the stride moves the window, the dilation spreads the mask.")
+def stride_for_dilation(x, h, stride=1, padding=0, dilation=1):
+    return correlate(x, h, dilation, padding, stride)
 
 
 @cross_correlate_general.chaff("Your pairs are read as (columns, rows); the order is (rows, columns).")
@@ -692,6 +749,25 @@ def one_array_for_all_rows(h, shape):
     return np.repeat(m[-1:], len(m), axis=0)
 
 
+@mask_as_matrix.chaff(
+    "All rows of your matrix are the last one: you emptied one array again and again and appended it each "
+    "time; append a copy, or begin each row with a fresh array."
+)
+def one_emptied_array_for_all_rows(h, shape):
+    m = _matrix(h, shape)
+    return np.repeat(m[-1:], len(m), axis=0)
+
+
+@mask_as_matrix.chaff("You flipped the mask left to right; lay it into the row as it is.")
+def matrix_flipped_columns(h, shape):
+    return _matrix(h[:, ::-1], shape)
+
+
+@mask_as_matrix.chaff("You flipped the mask top to bottom; lay it into the row as it is.")
+def matrix_flipped_rows(h, shape):
+    return _matrix(h[::-1], shape)
+
+
 @mask_as_matrix.chaff("There is a 1 wherever a weight belongs; put the weights of the mask there.")
 def ones_for_weights(h, shape):
     return _matrix(np.ones_like(h), shape)
@@ -717,9 +793,9 @@ def conv_layer(x, w, b, stride=1, padding=0, dilation=1):
 
 @conv_layer.cases
 def _(rng):
-    def case(shape, masks, criterion="basic", **options):
+    def case(shape, masks, criterion="basic", by_name=True, **options):
         w = distinct(rng, masks[0], shape[0], *masks[1:])
-        return Case((numbers(rng, *shape), w, distinct(rng, masks[0])), options, criterion)
+        return Case((numbers(rng, *shape), w, distinct(rng, masks[0])), options, criterion, by_name)
 
     yield case((2, 3, 4), (3, 2, 2))
     yield case((3, 4, 5), (2, 2, 3))
@@ -729,6 +805,8 @@ def _(rng):
     yield case((2, 5, 6), (3, 2, 2), "options", dilation=2)
     yield case((3, 6, 7), (2, 3, 2), "options", stride=(2, 3), padding=(1, 2), dilation=(1, 2))
     yield case((2, 7, 5), (3, 2, 2), "options", stride=(3, 1), padding=(0, 1), dilation=(2, 1))
+    yield case((2, 7, 8), (2, 2, 3), "options", stride=3, padding=1, dilation=2)
+    yield case((2, 8, 9), (2, 2, 3), "options", by_name=False, stride=3, padding=1, dilation=2)
     yield case((1, 3, 4), (3, 2, 2), "edge cases")
     yield case((3, 4, 3), (1, 2, 2), "edge cases")
     yield case((3, 2, 4), (2, 1, 1), "edge cases")
@@ -821,7 +899,7 @@ def layer_options_ignored(x, w, b, stride=1, padding=0, dilation=1):
     return _layer(x, w, b)
 
 
-@conv_layer.chaff("Right, but with ReLU applied to it: the layer here ends with the bias.")
+@conv_layer.chaff("You applied ReLU as well; the layer here ends with the bias.")
 def layer_with_relu(x, w, b, stride=1, padding=0, dilation=1):
     return np.maximum(_layer(x, w, b, stride, padding, dilation), 0)
 
@@ -913,7 +991,7 @@ def summed_over_pixels(x, w):
 # conv_layer_backward ----------------------------------------------------------------------
 
 
-@exercise({"basic": 1.5, "options": 1.0, "edge cases": 0.5})
+@exercise({"basic": 1.5, "options": 1.0, "edge cases": 0.5}, results=("dx", "dw", "db"))
 def conv_layer_backward(dy, x, w, stride=1, padding=0):
     """The gradients (dx, dw, db) of a convolutional layer, from the gradient dy of its output."""
     import torch
@@ -928,10 +1006,10 @@ def conv_layer_backward(dy, x, w, stride=1, padding=0):
 
 @conv_layer_backward.cases
 def _(rng):
-    def case(shape, masks, criterion="basic", **options):
+    def case(shape, masks, criterion="basic", by_name=True, **options):
         x, w = numbers(rng, *shape), distinct(rng, masks[0], shape[0], *masks[1:])
         dy = numbers(rng, *conv2d(x[None], w, **options).shape[1:])
-        return Case((dy, x, w), options, criterion)
+        return Case((dy, x, w), options, criterion, by_name)
 
     yield case((1, 3, 4), (1, 2, 2))
     yield case((2, 4, 3), (3, 2, 2))
@@ -941,6 +1019,8 @@ def _(rng):
     yield case((2, 4, 4), (3, 2, 3), "options", padding=2)
     yield case((2, 5, 7), (3, 2, 2), "options", stride=(2, 3), padding=(1, 2))
     yield case((2, 6, 4), (3, 3, 2), "options", stride=(1, 2), padding=(2, 0))
+    yield case((2, 5, 6), (2, 2, 3), "options", stride=1, padding=2)
+    yield case((2, 6, 7), (2, 2, 3), "options", by_name=False, stride=1, padding=2)
     yield case((2, 6, 6), (3, 2, 3), "edge cases", stride=3)  # pixels that no window covers
     yield case((2, 5, 4), (3, 1, 1), "edge cases", stride=2)
     yield case((2, 3, 2), (3, 3, 2), "edge cases")
@@ -972,8 +1052,8 @@ def stride_left_out(dy, x, w, stride=1, padding=0):
 
 
 @conv_layer_backward.chaff(
-    "In dx the mask is not turned: what weight (k, l) carried forward, it carries back to the same "
-    "pixel, so dx is the full cross-correlation of dy with the mask turned by 180 degrees."
+    "In dx the mask lies the wrong way round. Whoever adds dy[o, i, j]·w[o] to a window of dx takes the "
+    "mask as it is; whoever slides a mask over dy turns it by 180 degrees."
 )
 def rotation_left_out(dy, x, w, stride=1, padding=0):
     _, dw, db = _backward(dy, x, w, stride, padding)
@@ -1051,6 +1131,14 @@ def first_mask_only(dy, x, w, stride=1, padding=0):
     return dx, *_backward(dy, x, w, stride, padding)[1:]
 
 
+@conv_layer_backward.chaff(
+    "In dx only the last mask is left: in the loop over masks the sum is overwritten, use +=."
+)
+def last_mask_only(dy, x, w, stride=1, padding=0):
+    dx, _, _ = _backward(dy[-1:], x, w[-1:], stride, padding)
+    return dx, *_backward(dy, x, w, stride, padding)[1:]
+
+
 @conv_layer_backward.chaff("The results stand in another order than asked for: return (dx, dw, db).")
 def dw_before_dx(dy, x, w, stride=1, padding=0):
     dx, dw, db = _backward(dy, x, w, stride, padding)
@@ -1101,6 +1189,8 @@ def _(rng):
     yield Case(([(3, 1, 1)],))
     yield Case(([(3, 1, 1), (3, 1, 1)],))
     yield Case(([(4, 3, 1)],))
+    yield Case(([(3, 2, 1), (2, 1, 1)],))
+    yield Case(([(1, 2, 1), (3, 1, 1)],))  # a kernel of one pixel has a stride, too
     yield Case((stack(2, (2, 3), (1, 1)),))
     yield Case((stack(3, (2, 3), (1, 1)),))
     yield Case((stack(4, (1, 3), (1, 1)),))
@@ -1152,6 +1242,15 @@ def strides_added(layers):
     return field
 
 
+@receptive_field.chaff("The strides of the layers before are added (to 1); they multiply.")
+def strides_added_to_one(layers):
+    field, apart = 1, 1
+    for k, s, d in layers:
+        field += d * (k - 1) * apart
+        apart += s
+    return field
+
+
 @receptive_field.chaff(
     "A layer's own stride is applied to its own kernel; it only spreads out the layers that come after."
 )
@@ -1183,8 +1282,11 @@ def started_from_zero(layers):
     return _field(layers, start=0)
 
 
-@receptive_field.chaff("You went through the layers from the last to the first, but used the strides as if forwards.")
-def layers_reversed(layers):
+@receptive_field.chaff(
+    "Your kernels are spread by the strides of the layers after them; it is the strides before them that "
+    "spread them. (The recursion r = (r-1)·s + … goes from the last layer to the first.)"
+)
+def strides_after(layers):
     return _field(layers[::-1])
 
 

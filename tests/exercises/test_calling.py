@@ -112,6 +112,27 @@ def test_an_error_is_one_line_with_the_line_of_the_students_code(function, error
     assert (outcome.kind, outcome.error) == ("raised", f"{error} (line {line} of your cell)")
 
 
+class Unprintable(BaseException):
+    def __str__(self):
+        raise ValueError
+
+
+def raise_unprintable(x):
+    raise Unprintable
+
+
+def test_an_exception_of_any_kind_is_told():
+    assert call(raise_unprintable, (1,), {}).error.startswith("Unprintable (line ")
+
+
+def test_whoever_interrupts_is_obeyed():
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        call(interrupted, (), {})
+
+
 def test_a_long_error_is_cut():
     error = call(long_error, (1,), {}).error
     assert len(error) < 400 and "\n" not in error

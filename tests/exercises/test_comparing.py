@@ -42,18 +42,27 @@ class Hostile:
     (None, "wrong type", "returned None: is the `return` line missing?"),
     ("1.0", "wrong type", "a str"), (b"1", "wrong type", "a bytes"), ({}, "wrong type", "a dict"), ({1.0}, "wrong type", "a set"),
     ([[1.0, 0.0], [0.5]], "wrong type", "a list of 2 that is no array of numbers"),
-    (EXPECTED + 0j, "wrong type", "no array of real numbers"),
-    (EXPECTED.astype(object), "wrong type", "no array of real numbers"),
-    (EXPECTED.astype(str), "wrong type", "no array of real numbers"),
+    (EXPECTED + 0j, "wrong type", "an array of shape (2, 2) that holds complex numbers, expected real numbers"),
+    (EXPECTED.astype(object), "wrong type", "holds Python objects"),
+    (EXPECTED.astype(str), "wrong type", "holds texts"),
     (Hostile(), "wrong type", "a Hostile"), (len, "wrong type", "a builtin_function_or_method"),
     (EXPECTED[None], "wrong shape", "(1, 2, 2), expected (2, 2): 3 axes, not 2"),
-    (EXPECTED[:, :1], "wrong shape", "axis 1 has 1, not 2"), ([], "wrong shape", "1 axes, not 2"),
+    (EXPECTED[:, :1], "wrong shape", "axis 1 has 1, not 2"), ([], "wrong shape", "1 axis, not 2"),
     (EXPECTED * np.nan, "wrong values", ""), (EXPECTED + [np.inf, 0], "wrong values", ""), (EXPECTED + 1e-4, "wrong values", ""),
     (EXPECTED > 0, "wrong values", ""),
 ])  # fmt: skip
 def test_not_accepted(value, kind, said):
     found = difference(value, EXPECTED, 1e-6)
     assert found.kind == kind and said in found.sentence
+
+
+@pytest.mark.parametrize("value, said", [
+    ([3], "an array of shape (1,), expected one number"),
+    pytest.param(1 << 20_000, "a number of 20001 bits, expected", id="more digits than Python prints"),
+    (3j, "a complex, expected"),
+])  # fmt: skip
+def test_one_number_is_expected(value, said):
+    assert said in difference(value, 3, 1e-6).sentence
 
 
 def test_swapped_axes_are_suspected():
