@@ -79,7 +79,8 @@ def as_numbers(value) -> np.ndarray:
     try:
         array = np.asarray(value)
     except Exception:  # ragged lists, objects with an __array__ of their own
-        raise TypeError(f"it returned {describe(value)} that is no array of numbers") from None
+        rows = ": are its rows equally long?" if isinstance(value, (list, tuple)) else ""
+        raise TypeError(f"it returned {describe(value)} that is no array of numbers{rows}") from None
     if array.dtype.kind not in "biuf":
         what = _KINDS.get(array.dtype.kind, f"values of type {array.dtype}")
         inside = f" that holds {what}" if array.ndim else ""
@@ -122,6 +123,8 @@ def describe(value) -> str:
 def _shape_sentence(got: tuple, expected: tuple) -> str:
     if not expected:
         return f"it is an array of shape {got}, expected one number"
+    if not got:
+        return f"it is one number, expected an array of shape {expected}"
     if len(got) != len(expected):
         detail = f"{len(got)} {'axis' if len(got) == 1 else 'axes'}, not {len(expected)}"
     else:

@@ -17,7 +17,7 @@ import numpy as np
 from .calling import Outcome, call
 from .comparing import Difference, as_numbers, difference
 from .exercise import Case, Chaff, Exercise
-from .hints import option_hint, value_hint
+from .hints import option_hint, order_hint, value_hint
 
 
 WIDTH = 80  # characters; a notebook breaks longer lines within words
@@ -269,14 +269,17 @@ def _distance(value, expected) -> float:
 
 
 def _explain(exercise, shown: _Failure, failures, cases, agree: int) -> str:
+    failing = [f.case for f in failures]
+    if agree and order_hint(cases, failing):
+        return order_hint(cases, failing)
     if shown.kind == "wrong values":
-        same_part = [f.difference for f in failures if f.kind == shown.kind]
-        same_part = [shown.difference, *(d for d in same_part if d.part == shown.difference.part)]
+        others = [f.difference for f in failures if f.kind == shown.kind and f is not shown]
+        same_part = [shown.difference, *(d for d in others if d.part == shown.difference.part)]
         values = value_hint([(d.got, d.expected) for d in same_part])
         explanation = f"{_result_name(exercise, shown.difference)}{values[:1].lower()}{values[1:]}"
     else:
         explanation = shown.sentence
-    pattern = option_hint(cases, [f.case for f in failures]) if agree else ""
+    pattern = option_hint(cases, failing) if agree else ""
     return " ".join(filter(None, [explanation[:1].upper() + explanation[1:], pattern]))
 
 

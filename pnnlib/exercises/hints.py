@@ -113,6 +113,20 @@ def _place(got, expected) -> str:
     return f"In the case below {int(wrong.sum())} of {wrong.size} values differ."
 
 
+def order_hint(cases: Sequence[Case], failing: Sequence[Case]) -> str:
+    """Whether exactly those cases fail that pass the options in their places.
+
+    >>> named, placed = (Case((7, 3), {"stride": 2}, by_name=by_name) for by_name in (True, False))
+    >>> order_hint([named, placed], [placed])
+    'Wrong only where the options are given without their names: their order is stride.'
+    """
+    placed = [case for case in cases if not case.by_name]
+    if placed and {id(case) for case in failing} == {id(case) for case in placed}:
+        order = ", ".join(placed[0].options)
+        return f"Wrong only where the options are given without their names: their order is {order}."
+    return ""
+
+
 def option_hint(cases: Sequence[Case], failing: Sequence[Case]) -> str:
     """What all failing cases have in common and no passing case has.
 
@@ -129,9 +143,6 @@ def option_hint(cases: Sequence[Case], failing: Sequence[Case]) -> str:
     def has_pair(case: Case) -> bool:
         return any(isinstance(value, tuple) for value in case.options.values())
 
-    places = [case for case in cases if not case.by_name]
-    if places and {id(case) for case in failing} == {id(case) for case in places}:
-        return f"Wrong only where the options are given without their names: their order is {', '.join(places[0].options)}."
     if all(map(has_pair, failing)) and not any(map(has_pair, passing)):
         return "Wrong only where an option is a pair (rows, columns)."
     return ""

@@ -41,13 +41,13 @@ class Hostile:
 @pytest.mark.parametrize("value, kind, said", [
     (None, "wrong type", "returned None: is the `return` line missing?"),
     ("1.0", "wrong type", "a str"), (b"1", "wrong type", "a bytes"), ({}, "wrong type", "a dict"), ({1.0}, "wrong type", "a set"),
-    ([[1.0, 0.0], [0.5]], "wrong type", "a list of 2 that is no array of numbers"),
+    ([[1.0, 0.0], [0.5]], "wrong type", "a list of 2 that is no array of numbers: are its rows equally long?"),
     (EXPECTED + 0j, "wrong type", "an array of shape (2, 2) that holds complex numbers, expected real numbers"),
     (EXPECTED.astype(object), "wrong type", "holds Python objects"),
     (EXPECTED.astype(str), "wrong type", "holds texts"),
     (Hostile(), "wrong type", "a Hostile"), (len, "wrong type", "a builtin_function_or_method"),
     (EXPECTED[None], "wrong shape", "(1, 2, 2), expected (2, 2): 3 axes, not 2"),
-    (EXPECTED[:, :1], "wrong shape", "axis 1 has 1, not 2"), ([], "wrong shape", "1 axis, not 2"),
+    (6.0, "wrong shape", "it is one number, expected an array of shape (2, 2)"), (EXPECTED[:, :1], "wrong shape", "axis 1 has 1, not 2"), ([], "wrong shape", "1 axis, not 2"),
     (EXPECTED * np.nan, "wrong values", ""), (EXPECTED + [np.inf, 0], "wrong values", ""), (EXPECTED + 1e-4, "wrong values", ""),
     (EXPECTED > 0, "wrong values", ""),
 ])  # fmt: skip
