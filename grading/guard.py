@@ -38,6 +38,7 @@ class Guard(threading.Thread):
         self.mark = ""  # in the environment of every process of a kernel without walls
         self.process: subprocess.Popen | None = None
         self._tree: list[psutil.Process] = []  # all below it, as last seen
+        self._kernel: psutil.Process | None = None
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
 
@@ -51,6 +52,11 @@ class Guard(threading.Thread):
     def watch(self, process: subprocess.Popen, mark: str = "") -> None:
         self.process, self.mark = process, mark
         self.start()
+
+    def know_kernel(self) -> None:
+        """Remember which process is the kernel; called before anything of a hand-in has run."""
+        root = psutil.Process(self.process.pid)
+        self._kernel = [root, *root.children(recursive=True)][-1]
 
     def renew_allowance(self) -> None:
         self.left = self.allowance
@@ -122,6 +128,8 @@ class Guard(threading.Thread):
             return f"it started more than {limits.processes} processes"
         if _memory(tree, "rss") > limits.memory and _memory(tree, "pss") > limits.memory:
             return f"it took more than {limits.memory / 1e9:g} GB of memory"
+        if self._kernel and _seconds(tree) - _main_thread(self._kernel) > limits.seconds:
+            return f"the threads and programs that it started computed for more than {limits.seconds:g} seconds"
         if tree and not self.mark:
             for place in ("tmp", "dev/shm"):
                 with contextlib.suppress(OSError):
@@ -130,6 +138,23 @@ class Guard(threading.Thread):
                     if used > limits.disk or disk.f_files - disk.f_ffree > 100_000:
                         return f"it filled /{place}"
         return ""
+
+
+def _seconds(tree: list[psutil.Process]) -> float:
+    """Computing time of the whole tree, that of children which have ended included.
+
+    A hundred busy loops leave little of the machine to the hand-ins marked next to them.
+    """
+    total = 0.0
+    for process in tree:
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def _main_thread(kernel: psutil.Process) -> float:
+    return sum(t.user_time + t.system_time for t in kernel.threads() if t.id == kernel.pid)
 
 
 def _memory(tree: list[psutil.Process], kind: str) -> int:

@@ -141,6 +141,7 @@ class Jail:
                 os.set_blocking(process.stderr.fileno(), False)
                 said = (process.stderr.read(10_000) or b"").decode(errors="replace").strip()
                 raise JailUnavailable(f"The kernel does not start: {self._guard.reason}. {said[-1000:]}")
+        self._guard.know_kernel()
         if not self.bare:  # nothing is left behind even if the marking is killed
             shutil.rmtree(self._directory, ignore_errors=True)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Limits:
     """What one hand-in may use.
 
-    seconds    for one cell and for one call
+    seconds    for one cell and for one call; also the computing time of all that runs beside the
+               kernel's main thread, its other threads and the programs it starts, together
     memory     bytes, the whole process tree together
     disk       bytes, for each of /tmp and /dev/shm, and for one file
     processes  of the tree
