@@ -130,7 +130,7 @@ class Guard(threading.Thread):
             return f"it took more than {limits.memory / 1e9:g} GB of memory"
         if self._kernel and _seconds(tree) - _main_thread(self._kernel) > limits.seconds:
             return f"the threads and programs that it started computed for more than {limits.seconds:g} seconds"
-        if tree and not self.mark:
+        if tree and self._kernel and not self.mark:  # before it answers, its /tmp may still be the machine's
             for place in ("tmp", "dev/shm"):
                 with contextlib.suppress(OSError):
                     disk = os.statvfs(f"/proc/{tree[0].pid}/root/{place}")

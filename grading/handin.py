@@ -18,6 +18,7 @@ import nbformat
 from nbformat import NotebookNode
 
 MAX_BYTES = 50_000_000
+MAX_CELLS = 5_000
 
 
 class Unreadable(Exception):
@@ -54,6 +55,9 @@ def read(path: Path) -> NotebookNode:
             f"{path.name} is not a notebook: it is not in the JSON format of .ipynb files, or it was "
             "cut off when it was saved or uploaded. Hand in the file that Jupyter saved."
         ) from None
+    cells = data.get("cells") if isinstance(data, dict) else None
+    if isinstance(cells, list) and len(cells) > MAX_CELLS:
+        raise Unreadable(f"{path.name} has {len(cells)} cells; more than {MAX_CELLS} are not marked.")
     try:
         return _version_4(data)
     except Exception:  # nbformat raises many kinds on malformed input
@@ -142,7 +146,7 @@ def _find_lost_answers(cells: list[NotebookNode], graded: dict, notes: list[str]
             cell.metadata["nbgrader"] = {"grade_id": name}
         if found:
             notes.append(f"The cell of {name} was replaced; the answer was found in another cell.")
-        else:
+        elif not any(answer_name(name) in defined(cell.source) for cell in cells):
             notes.append(f"The cell of {name} is missing.")
 
 
@@ -180,11 +184,18 @@ def defined(source: str) -> set[str]:
 def _thin_out_copies(cells, graded: dict, stubs: dict[str, str], notes: list[str]) -> list:
     """Of copies the last that was run counts; a copy in which nothing was written never does.
 
-    Copies of a check cell: the last, so that all answers above it have been run.
+    A copy that does not define the answer, one to try it out or the half of a split cell, is an
+    ordinary cell. Copies of a check cell: the last, so that all answers above it have been run.
     """
     drop = set()
     for name in graded:
         copies = [i for i, cell in enumerate(cells) if grade_id(cell) == name]
+        if len(copies) > 1 and not is_check(graded[name]):
+            answers = [i for i in copies if answer_name(name) in defined(cells[i].source)]
+            for i in copies if answers else ():
+                if i not in answers:
+                    del cells[i].metadata["nbgrader"]
+            copies = answers or copies
         if len(copies) < 2:
             continue
         written = [i for i in copies if cells[i].source.strip() != stubs.get(name, "").strip()]

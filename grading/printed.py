@@ -90,6 +90,6 @@ def plain_text(text: str) -> str:
     '100 %\\n'
     """
     text = re.sub(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)", "", text)
-    text = re.sub(r"\r+\n", "\n", text)
+    text = re.sub(r"(?<!\r)\r+\n", "\n", text)  # tried once for each run of \r, however long
     text = "\n".join(line.rpartition("\r")[2] for line in text.split("\n"))
     return "".join(c for c in text if c in "\n\t" or c.isprintable())

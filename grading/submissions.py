@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from .handin import Unreadable, grade_id, read
 
 # what systems and editors put beside a notebook
-IGNORED = {"__MACOSX", "__pycache__"}
+IGNORED = {"__MACOSX", "__pycache__", ".ipynb_checkpoints", ".git", ".svn", ".Trash"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ def submissions_in(folder: Path) -> list[Submission]:
         raise FileNotFoundError(f"There is no folder {folder}.")
     found: dict[str, Submission] = {}
     for entry in sorted(folder.iterdir()):
-        if _ignored(entry.name):
+        folder_of_a_student = entry.is_dir() and entry.name not in IGNORED  # whatever the name begins with
+        if _ignored(entry.name) and not folder_of_a_student:
             continue
         if entry.is_dir() and not entry.is_symlink():
             _collect(entry, found.setdefault(as_text(entry.name), Submission(as_text(entry.name))))

@@ -14,7 +14,7 @@ doors, (memory, disk, output) = sys.argv[1], map(int, sys.argv[2:])
 for limit, value in (
     (resource.RLIMIT_CORE, 0),
     (resource.RLIMIT_FSIZE, disk),
-    (resource.RLIMIT_NOFILE, 1024),
+    (resource.RLIMIT_NOFILE, 256),
     (resource.RLIMIT_NPROC, 4096),
     (resource.RLIMIT_AS, 4 * memory),
 ):

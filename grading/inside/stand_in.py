@@ -14,6 +14,7 @@ NAMES = ("torch", "pnnlib", "torchgen", "functorch")
 # Set-up and checks that a student leaves in a cell; they do nothing for an answer.
 HARMLESS = {
     "manual_seed", "set_default_dtype", "set_printoptions", "set_num_threads", "is_available",
+    "device", "seed", "set_grad_enabled", "use_deterministic_algorithms",
     "check", "check_question", "show_figure",
 }  # fmt: skip
 

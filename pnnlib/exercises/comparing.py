@@ -76,6 +76,8 @@ def as_numbers(value) -> np.ndarray:
         raise TypeError("it returned None: is the `return` line missing?")
     if isinstance(value, (str, bytes, dict, set)):
         raise TypeError(f"it returned {describe(value)}, expected numbers")
+    if isinstance(value, (list, tuple)) and _holds_text(value):
+        raise TypeError(f"it returned {describe(value)} that holds texts, expected real numbers")
     try:
         array = np.asarray(value)
     except Exception:  # ragged lists, objects with an __array__ of their own
@@ -86,6 +88,19 @@ def as_numbers(value) -> np.ndarray:
         inside = f" that holds {what}" if array.ndim else ""
         raise TypeError(f"it returned {describe(value)}{inside}, expected real numbers")
     return array
+
+
+def _holds_text(value: list | tuple) -> bool:
+    """Asked before an array is made, in which every text would be as long as the longest."""
+    waiting, seen = [value], set()
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, (str, bytes)):
+            return True
+        if isinstance(item, (list, tuple)) and id(item) not in seen:
+            seen.add(id(item))
+            waiting.extend(item)
+    return False
 
 
 def agree(got: np.ndarray, expected: np.ndarray, tolerance: float) -> bool:

@@ -310,6 +310,8 @@ def _labelled(name: str, value) -> list[str]:
 def _array_text(value) -> str:
     if isinstance(value, tuple) and any(isinstance(v, np.ndarray) for v in value):
         return "\n".join(map(_array_text, value))
+    if isinstance(value, np.ndarray) and value.ndim > 4:
+        return f"(too many axes to show, {value.ndim})"
     if isinstance(value, (np.ndarray, float)):
         return np.array2string(
             np.asarray(value), precision=4, suppress_small=True, threshold=80, edgeitems=3

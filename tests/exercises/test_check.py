@@ -186,6 +186,11 @@ def test_options_in_another_order_are_noticed():
     assert "cross_correlate_general(x, h, 3, 1, 2) with" in verdict.detail
 
 
+def test_an_answer_of_many_axes_is_told_in_few_words():
+    verdict = verdict_on("cross_correlate", lambda x, h: np.ones((2,) * 20, bool))
+    assert "(too many axes to show, 20)" in verdict.detail and len(str(verdict)) < 2000
+
+
 def test_one_of_several_results_goes_by_its_name():
     layer = EXERCISES["conv_layer_backward"].oracle
     verdict = verdict_on("conv_layer_backward", lambda *a, **o: (None, *layer(*a, **o)[1:]))

@@ -65,6 +65,12 @@ def test_one_number_is_expected(value, said):
     assert said in difference(value, 3, 1e-6).sentence
 
 
+def test_texts_in_a_list_make_no_array():
+    """As an array every text would be as long as the longest: gigabytes."""
+    found = difference(["a" * 10_000] + [""] * 900_000, EXPECTED, 1e-6)
+    assert found.sentence == "it returned a list of 900001 that holds texts, expected real numbers"
+
+
 def test_swapped_axes_are_suspected():
     assert "axes swapped?" in difference(np.ones((3, 2)), np.ones((2, 3)), 1e-6).sentence
 

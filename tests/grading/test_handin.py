@@ -56,6 +56,44 @@ def test_a_deleted_cell_is_put_back_in_its_place(master, notebook, name):
     assert len(hand_in.notes) == 1 and name.removeprefix("check-") in hand_in.notes[0]
 
 
+def test_a_copy_to_try_an_answer_out_is_no_answer(master, notebook):
+    place = notebook.at("convolve")
+    notebook.cells[place].source = "def convolve(x, h):\n    return 7"
+    tried = nbformat.from_dict(json.loads(json.dumps(notebook.cells[place])))
+    tried.source, tried.execution_count = "convolve(1, 2)", 99
+    notebook.cells.insert(place + 1, tried)
+    hand_in = sanitise(notebook, master)
+    assert source(hand_in, "convolve").endswith("return 7") and hand_in.notes == []
+    assert "convolve(1, 2)" in [cell.source for cell in hand_in.notebook.cells]
+
+
+def test_a_split_answer_keeps_both_halves(master, notebook):
+    place = notebook.at("convolve")
+    half = nbformat.from_dict(json.loads(json.dumps(notebook.cells[place])))
+    half.source = "def mix(x):\n    return x"
+    notebook.cells[place].source = "def convolve(x, h):\n    return mix(x)"
+    notebook.cells.insert(place, half)
+    hand_in = sanitise(notebook, master)
+    sources = [cell.source for cell in hand_in.notebook.cells]
+    assert sources.index(half.source) == sources.index("def convolve(x, h):\n    return mix(x)") - 1
+
+
+def test_answers_gathered_in_one_cell_are_not_called_missing(master, notebook):
+    answers = [name for name in names(master) if not name.startswith("check-")][:3]
+    for name in answers:
+        del notebook.cells[notebook.at(name)]
+    together = "\n".join(f"{name} = max" for name in answers)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(together))
+    assert not any("missing" in note for note in sanitise(notebook, master).notes)
+
+
+def test_a_notebook_of_too_many_cells_is_refused(tmp_path):
+    path = tmp_path / "n.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": ""}] * 5001, "nbformat": 4}))
+    with pytest.raises(Unreadable, match="5001 cells; more than 5000"):
+        read(path)
+
+
 def test_everything_deleted(master):
     hand_in = sanitise(nbformat.v4.new_notebook(), master)
     assert graded(hand_in) == names(master)

@@ -764,6 +764,10 @@ def test_plain_text_is_plain():
     assert plain_text("a\x1b]8;;http://x\x07b\x1b]8;;\x1b\\c\x1b[2J\x00\x08\u202e\ud800") == "abc"
 
 
+def test_plain_text_of_a_million_returns_comes_to_an_end():
+    assert plain_text("\r" * 1_000_000 + "a\r\r\nb") == "a\nb"
+
+
 # What is left behind ----------------------------------------------------------------------
 
 

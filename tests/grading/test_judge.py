@@ -173,3 +173,35 @@ def test_a_notebook_that_takes_too_long_as_a_whole_comes_to_an_end(student, monk
 def test_the_same_seed_gives_the_same_verdicts(student):
     student.write("output_size", "return (n + padding - dilation * (k - 1) - 1) // stride + 1")
     assert judged(student).verdicts == judged(student).verdicts
+
+
+# What a second try must not give away ------------------------------------------------------
+
+
+def test_a_question_has_no_second_try(student):
+    student.cell("question-1").source = 'answer_1 = "a"'
+    student.cell("question-2").source = 'answer_2 = "c" if answer_1 == "c" else "b"'
+    assert list(lost(judged(student))) == ["question-1", "question-2"]
+
+
+def test_nobody_gets_the_reference_that_an_earlier_exercise_asks_for(student):
+    """cross_correlate_general, moved up and not written, must not answer cross_correlate."""
+    cells = student.notebook.cells
+    for name in ("check-cross_correlate_general", "cross_correlate_general", "check-output_size", "output_size"):
+        cell = student.cell(name)
+        cells.remove(cell)
+        cells.insert(1, cell)
+    student.write("cross_correlate_general", "return None")
+    student.write("cross_correlate", "return cross_correlate_general(x, h)")
+    assert {"cross_correlate_general", "cross_correlate"} <= set(lost(judged(student)))
+
+
+def test_a_second_try_does_not_quote_the_reference(student):
+    student.write("cross_correlate", "return None")
+    student.write("convolve", """
+if len(x) == 1:
+    raise ValueError("QUOTE " + repr(In[-3:]))
+return cross_correlate(x, h[::-1, ::-1])""")
+    verdict = next(v for v in judged(student).verdicts if v.exercise == "convolve")
+    assert verdict.points == 0.75 and "Tried with a right cross_correlate" in verdict.sentence
+    assert "QUOTE" not in str(verdict)

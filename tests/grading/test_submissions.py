@@ -37,7 +37,7 @@ def test_what_systems_put_beside_a_notebook_is_ignored(tmp_path):
     notebook(tmp_path / "ada/part_x.ipynb")
     for name in (".ipynb_checkpoints/part_x-checkpoint.ipynb", "__MACOSX/._part_x.ipynb", "._part_x.ipynb"):
         notebook(tmp_path / "ada" / name)
-    notebook(tmp_path / ".hidden/part_x.ipynb")
+    notebook(tmp_path / ".ipynb_checkpoints/part_x.ipynb")
     (submission,) = submissions_in(tmp_path)
     assert [path.name for path in submission.files] == ["part_x.ipynb"] and submission.others == []
 
@@ -97,3 +97,9 @@ def test_no_class_is_an_error(tmp_path):
     for folder in (tmp_path, tmp_path / "missing"):
         with pytest.raises(FileNotFoundError, match="There is no"):
             submissions_in(folder)
+
+
+def test_a_student_whose_folder_begins_oddly_is_not_forgotten(tmp_path):
+    for name in (".hidden", "~ada", "..a"):
+        notebook(tmp_path / name / "part_x.ipynb")
+    assert sorted(s.student for s in submissions_in(tmp_path)) == ["..a", ".hidden", "~ada"]
