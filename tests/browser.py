@@ -37,7 +37,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-__all__ = ["chromium", "jupyter", "notebook", "open_page", "page", "run_code", "serve", "site"]
+__all__ = ["chromium", "jupyter", "notebook", "open_page", "page", "run_code", "serve", "site", "stop_server"]
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM_OPTIONS = [
@@ -185,12 +185,17 @@ def jupyter(tmp_path_factory):
         _wait_for(server, f"{address}/api/status?token={token}", log)
         yield address, token, root
     finally:
-        server.send_signal(signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)  # the session is its own, kernels included
-            server.wait()
+        stop_server(server)
+
+
+def stop_server(server):
+    """End a server that was started in a session of its own, and its kernels."""
+    os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 def _wait_for(server, url, log):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -53,8 +52,7 @@ def made_lab(tmp_path):
         assert found, log.read_text()
         yield found[-1]
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(20)
+        stop_server(server)  # noqa: F405
 
 
 def test_make_lab_opens_the_course(made_lab, chromium):
