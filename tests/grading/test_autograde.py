@@ -30,7 +30,7 @@ def course(tmp_path_factory):
             target = folder / "course/submitted" / student.name / "part_d"
             target.mkdir(parents=True)
             (target / NAME).write_bytes((student / NAME).read_bytes())
-    nbgrader(folder / "course", "autograde", "part_d", "--Judge.seed=test", "--Judge.limits=seconds=3", status=1)
+    nbgrader(folder / "course", "autograde", "part_d", "--Judge.seed=test", "--Judge.limits=seconds=10", status=1)
     return folder / "course"
 
 

@@ -6,6 +6,7 @@ import platform
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +23,28 @@ from grading.walls import require_walls
 
 needs_walls = pytest.mark.jail
 
-SHORT = Limits(seconds=1.0, memory=500_000_000, disk=20_000_000, processes=20, output=10_000)
+# Long enough that a slow machine with a cold disk does not fail what is not about time (see `hurry`).
+SECONDS = 60.0
+SMALL = Limits(seconds=SECONDS, memory=500_000_000, disk=20_000_000, processes=20, output=10_000)
 
 
 @pytest.fixture(scope="module")
 def shared():
     """One jail for everything that leaves it alive."""
-    with Jail(Limits(seconds=10)) as jail:
+    with Jail(Limits(seconds=SECONDS)) as jail:
         yield jail
         assert jail.alive
 
 
 @pytest.fixture
 def jail():
-    with Jail(SHORT) as jail:
+    with Jail(SMALL) as jail:
         yield jail
+
+
+def hurry(jail):
+    """From here on a second is all it gets: what comes is expected to run out of time."""
+    jail.limits = replace(jail.limits, seconds=1.0)
 
 
 def run(jail, source):
@@ -52,7 +60,7 @@ def call(jail, source, *args, names=("x",), **options):
     return jail.call("f", args, options, names)
 
 
-def wait_until(condition, seconds=5.0):
+def wait_until(condition, seconds=SECONDS):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -231,7 +239,7 @@ def test_input_is_an_error_and_exit_is_none(shared):
     ],
 )  # fmt: skip
 def test_noise_costs_nothing(noise):
-    with Jail(Limits(seconds=5)) as jail:
+    with Jail(Limits(seconds=SECONDS)) as jail:
         jail.run_cell(noise)
         source = "import numpy as _n\ndef f(x):\n    print('noise')\n    return _n.exp(x) / 2"
         assert jail.run_cell(source.replace("    print('noise')\n", "")).status == "ok"
@@ -274,11 +282,11 @@ def test_using_torch_or_pnnlib_says_so(shared, use):
     ],
 )  # fmt: skip
 def test_what_is_too_much_ends_the_jail(jail, source, status, why):
-    started = time.monotonic()
+    if status == "out of time":
+        hurry(jail)
     result = jail.run_cell(source)
     assert result.status == status
     assert why in result.error
-    assert time.monotonic() - started < 3
     assert not jail.alive
     # what is dead answers at once, and says the same
     assert jail.call("f", (), {}).kind == status
@@ -288,7 +296,9 @@ def test_what_is_too_much_ends_the_jail(jail, source, status, why):
 
 @needs_walls
 def test_limits_hold_within_a_call(jail):
-    outcome = call(jail, "def f():\n  while True:\n    try:\n      pass\n    except: pass")
+    run(jail, "def f():\n  while True:\n    try:\n      pass\n    except: pass")
+    hurry(jail)
+    outcome = jail.call("f", (), {})
     assert (outcome.kind, outcome.error) == ("out of time", "stopped after 1 seconds")
 
 
@@ -300,18 +310,18 @@ def test_limits_hold_within_a_call(jail):
 ])  # fmt: skip
 def test_what_computes_in_the_background_is_ended(source):
     """Busy loops in number would starve the hand-ins that are marked at the same time."""
-    with Jail(Limits(seconds=3)) as jail:
+    with Jail(Limits(seconds=4)) as jail:
         assert jail.run_cell(source).status == "ok"
-        assert wait_until(lambda: not jail.alive, 20)
-        assert jail.read("x").error == "the threads and programs that it started computed for more than 3 seconds"
+        assert wait_until(lambda: not jail.alive)
+        assert jail.read("x").error == "the threads and programs that it started computed for more than 4 seconds"
 
 
 @needs_walls
 def test_a_long_computation_of_the_kernel_itself_is_no_excess():
     """Only what runs beside it counts; a hand-in may compute through all of its cells."""
-    with Jail(Limits(seconds=2)) as jail:
+    with Jail(Limits(seconds=4)) as jail:
         for _ in range(3):
-            assert jail.run_cell("import time\nend = time.time() + 1\nwhile time.time() < end: pass").status == "ok"
+            assert jail.run_cell("import time\nend = time.time() + 1.5\nwhile time.time() < end: pass").status == "ok"
 
 
 @needs_walls
@@ -362,9 +372,9 @@ print(fill('/tmp'), fill('/dev/shm'))"""
 def test_disk_is_limited_where_bubblewrap_cannot(monkeypatch):
     """Before 0.7 it did not know --size; the guard looks as well."""
     monkeypatch.setattr(walls, "_size", lambda disk: [])
-    with Jail(SHORT) as jail:
+    with Jail(SMALL) as jail:
         result = jail.run_cell(
-            "import time\nfor i in range(3): open(f'/dev/shm/{i}', 'wb').write(bytes(10 ** 7))\ntime.sleep(5)"
+            "import time\nfor i in range(3): open(f'/dev/shm/{i}', 'wb').write(bytes(10 ** 7))\ntime.sleep(60)"
         )
         assert (result.status, result.error) == ("died", "it filled /dev/shm")
 
@@ -402,7 +412,7 @@ def test_endless_output_is_only_a_matter_of_time(loop):
                                        "from IPython.display import display; display({'text/plain': 'x' * 10 ** 7}, raw=True)",
                                        "'x' * 10 ** 7"])  # fmt: skip
 def test_giant_output_is_cut_not_punished(statement):
-    with Jail(Limits(seconds=5, output=10_000)) as jail:
+    with Jail(Limits(seconds=SECONDS, output=10_000)) as jail:
         result = jail.run_cell(f"kept = 1\n{statement}")
         assert result.status == ("error" if "raise" in statement else "ok")
         assert len(json.dumps(result.outputs)) < 50_000
@@ -677,6 +687,8 @@ forge(reply)"""
 )  # fmt: skip
 def test_forged_messages_are_no_messages(jail, attack, kind):
     run(jail, f"{PATCH}\nforge({attack})")
+    if kind == "out of time":
+        hurry(jail)
     assert jail.call("f", (), {}).kind == kind
 
 
@@ -695,8 +707,8 @@ for name in os.listdir('/proc/self/fd'):
     try:
         if stat.S_ISSOCK(os.stat(int(name)).st_mode): threading.Thread(target=pour, args=(int(name),)).start()
     except OSError: pass
-import time; time.sleep(60)"""
-    with Jail(Limits(seconds=10)) as jail:
+import time; time.sleep(100)"""
+    with Jail(Limits(seconds=SECONDS)) as jail:
         result = jail.run_cell(source)
     # either it was too much, or it was no message of ZeroMQ's any more
     assert result.status == "died"
@@ -776,16 +788,12 @@ def jailed_processes():
     return psutil.Process().children(recursive=True)
 
 
-def left_over_directories():
-    return set(Path("/tmp").glob("jail-*"))
-
-
 @needs_walls
 @pytest.mark.parametrize("how", ["leave", "interrupt", "time", "death"])
 def test_nothing_is_left_behind(how):
-    directories, processes, threads = left_over_directories(), set(jailed_processes()), threading.active_count()
+    processes, threads = set(jailed_processes()), threading.active_count()
     try:
-        with Jail(SHORT) as jail:
+        with Jail(SMALL) as jail:
             # children of children that left their session
             run(jail, "import subprocess\nsubprocess.Popen('setsid sleep 71 & setsid sleep 71 &', shell=True).wait()")
             inside = set(jailed_processes()) - processes
@@ -793,6 +801,7 @@ def test_nothing_is_left_behind(how):
             if how == "interrupt":
                 raise KeyboardInterrupt
             if how == "time":
+                hurry(jail)
                 jail.run_cell("while True: pass")
             if how == "death":
                 jail.run_cell("import os; os._exit(1)")
@@ -800,22 +809,22 @@ def test_nothing_is_left_behind(how):
         pass
     assert not any(map(lives, inside))
     assert set(jailed_processes()) == processes
-    assert wait_until(lambda: left_over_directories() <= directories)  # others on this machine may be starting theirs
+    assert not os.path.exists(jail._directory)
     assert wait_until(lambda: threading.active_count() <= threads)
 
 
 @needs_walls
 def test_a_killed_marker_leaves_nothing(tmp_path):
     """SIGKILL to the marker; its jail dies with it and leaves no directory."""
-    directories = left_over_directories()
     ready, pid = tmp_path / "ready", os.fork()
     if pid == 0:
         try:
             os.setsid()
-            with Jail(SHORT) as jail:
+            with Jail(SMALL) as jail:
                 jail.run_cell("import subprocess; subprocess.Popen(['setsid', 'sleep', '72'])")
-                ready.write_text("ready")
-                time.sleep(60)
+                ready.with_suffix(".new").write_text(jail._directory)
+                ready.with_suffix(".new").rename(ready)
+                time.sleep(SECONDS)
         finally:
             os._exit(1)
     assert wait_until(ready.exists)
@@ -824,7 +833,8 @@ def test_a_killed_marker_leaves_nothing(tmp_path):
     os.kill(pid, 9)
     os.waitpid(pid, 0)
     assert wait_until(lambda: not any(map(lives, inside)))
-    assert wait_until(lambda: left_over_directories() <= directories)  # others on this machine may be starting theirs
+    assert ready.read_text().startswith("/tmp/jail-")
+    assert not os.path.exists(ready.read_text())
 
 
 @needs_walls
@@ -833,7 +843,7 @@ def test_jails_do_not_meet():
     answers = {}
 
     def use(number):
-        with Jail(Limits(seconds=10)) as jail:
+        with Jail(Limits(seconds=SECONDS)) as jail:
             run(jail, f"import os\nopen('/tmp/{number}', 'w').close()\ndef f(): return [{number}, os.listdir('/tmp')]")
             answers[number] = jail.call("f", (), {}).value
 
@@ -852,9 +862,8 @@ def test_jails_do_not_meet():
 
 
 def test_a_bare_kernel_answers_and_ends(monkeypatch):
-    directories = left_over_directories()
     monkeypatch.setenv("MARKING_SECRET", "xyzzy")
-    with Jail(SHORT, bare=True) as jail:
+    with Jail(SMALL, bare=True) as jail:
         source = """import os, subprocess, torch
 from pnnlib.conv import conv2d
 subprocess.Popen('setsid sleep 73 & setsid sleep 73 &', shell=True).wait()
@@ -864,14 +873,15 @@ print(os.environ.get('MARKING_SECRET'), os.getcwd())"""
         assert run(jail, source).startswith("None /tmp/jail-")
         assert jail.call("f", (np.zeros(2),), {}).value.tolist() == [1.0, 1.0]
         assert "not available" in jail.call("g", (np.zeros(2),), {}).error
+        hurry(jail)
         assert jail.run_cell("while True: pass").status == "out of time"
     asleep = [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "73"]]
     assert not any(map(lives, asleep))
-    assert wait_until(lambda: left_over_directories() <= directories)  # others on this machine may be starting theirs
+    assert not os.path.exists(jail._directory)
 
 
 def test_a_bare_kernel_is_watched():
-    with Jail(SHORT, bare=True) as jail:
+    with Jail(SMALL, bare=True) as jail:
         result = jail.run_cell("x = [bytearray(10 ** 7) for _ in range(200)]\nwhile True: pass")
         assert (result.status, result.error) == ("died", "it took more than 0.5 GB of memory")
 
