@@ -13,7 +13,8 @@ and is marked with `pytestmark = pytest.mark.browser`. The fixtures:
               opens a notebook in JupyterLab, runs all its cells, waits until they are
               done, and returns the page.
 
-`run_code(page, code)` runs one more cell and returns its outputs.
+`run_code(page, code)` runs one more cell and returns its outputs;
+`wait_for_kernel(page, code, text)` runs it until it shows the text.
 """
 
 import contextlib
@@ -37,7 +38,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-__all__ = ["chromium", "jupyter", "notebook", "open_page", "page", "run_code", "serve", "site", "stop_server"]
+__all__ = [
+    "chromium", "jupyter", "notebook", "open_page", "page", "run_code", "serve", "site", "stop_server", "wait_for_kernel",
+]  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM_OPTIONS = [
@@ -264,6 +267,23 @@ def run_code(page, code):
     """Run code in a new cell at the end of the notebook, and return its outputs."""
     page.evaluate(RUN_MORE, code)
     return page.locator(".jp-Notebook .jp-CodeCell").last.locator(".jp-OutputArea-output")
+
+
+def wait_for_kernel(page, code, text, seconds=20):
+    """Run code again and again until it shows the text.
+
+    What is moved in a widget may reach the kernel after the next cell: ipywidgets
+    holds a change back until the kernel is done with the one before.
+    """
+    from playwright.sync_api import expect
+
+    end = time.monotonic() + seconds
+    while True:
+        shown = run_code(page, code)
+        expect(shown).to_have_count(1)
+        if shown.inner_text().strip() == text:
+            return
+        assert time.monotonic() < end, f"after {seconds} s the kernel still says {shown.inner_text()!r}, not {text!r}"
 
 
 def _forget_kernels(address, token):

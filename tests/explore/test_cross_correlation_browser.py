@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from bare import bare  # noqa: F401
 from browser import *  # noqa: F403
-from browser import run_code
+from browser import run_code, wait_for_kernel
 
 from pnnlib.conv import cross_correlate
 from pnnlib.explore import explore_cross_correlation
@@ -339,7 +339,7 @@ def test_in_jupyterlab(notebook):
     page.keyboard.press("ArrowDown")  # and JupyterLab does not take it for its own
     see(output(page, "y[1, 1]")).to_be_focused()
     see(status(page, "Step 5 of 9")).to_be_visible()
-    see(run_code(page, "w.state()['at']")).to_have_text("[1, 1]")
+    wait_for_kernel(page, "w.state()['at']", "[1, 1]")
 
     choose(page, "padding, rows", 1)
     choose(page, "stride, columns", 2)
