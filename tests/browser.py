@@ -54,6 +54,8 @@ CHROMIUM_OPTIONS = [
     # Whatever is not on this machine has no address.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
+# How long, in ms, what must come in the end may take. Only a test that fails waits for it.
+PATIENCE = 120_000
 # Noise of JupyterLab itself, each with its reason. Nothing else may be logged as an error.
 LAB_NOISE = {}
 
@@ -70,8 +72,9 @@ def chromium():
     path = find_chromium()
     if path is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
         yield browser
@@ -87,6 +90,7 @@ def stays_here(url):
 def open_page(chromium, noise=(), **options):
     """A page that is watched: errors in its console, and requests that leave the machine, fail the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 1400}, **options)
+    context.set_default_timeout(PATIENCE)
     errors, strays = [], []
 
     def logged(entry):
@@ -202,7 +206,7 @@ def stop_server(server):
 
 
 def _wait_for(server, url, log):
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < end and server.poll() is None:
         try:
             urllib.request.urlopen(url, timeout=5).close()
@@ -269,7 +273,7 @@ def run_code(page, code):
     return page.locator(".jp-Notebook .jp-CodeCell").last.locator(".jp-OutputArea-output")
 
 
-def wait_for_kernel(page, code, text, seconds=20):
+def wait_for_kernel(page, code, text):
     """Run code again and again until it shows the text.
 
     What is moved in a widget may reach the kernel after the next cell: ipywidgets
@@ -277,13 +281,13 @@ def wait_for_kernel(page, code, text, seconds=20):
     """
     from playwright.sync_api import expect
 
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE / 1000
     while True:
         shown = run_code(page, code)
         expect(shown).to_have_count(1)
         if shown.inner_text().strip() == text:
             return
-        assert time.monotonic() < end, f"after {seconds} s the kernel still says {shown.inner_text()!r}, not {text!r}"
+        assert time.monotonic() < end, f"the kernel still says {shown.inner_text()!r}, not {text!r}"
 
 
 def _forget_kernels(address, token):

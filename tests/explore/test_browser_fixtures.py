@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from browser import *  # noqa: F403
-from browser import open_page, run_code
+from browser import PATIENCE, open_page, run_code
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +26,10 @@ def test_errors_and_strangers_are_noticed(chromium, site, tmp_path, script, said
     )
     with pytest.raises(AssertionError, match=said), open_page(chromium) as page:
         page.goto(site(tmp_path))
-        page.wait_for_timeout(200)  # for the report of what was refused
+        for _ in range(PATIENCE // 50):  # what was refused is reported a little later
+            if page.errors or page.strays:
+                break
+            page.wait_for_timeout(50)
 
 
 def test_a_page_that_stays_here_is_fine(page, site, tmp_path):
@@ -36,14 +39,16 @@ def test_a_page_that_stays_here_is_fine(page, site, tmp_path):
 
 def test_a_notebook_is_run_until_the_first_error(notebook, tmp_path):
     import nbformat
+    from playwright.sync_api import expect
 
     cells = [nbformat.v4.new_code_cell(code) for code in ("a = 6", "a * 7", "raise NotImplementedError", "a * 8")]
     path = Path(tmp_path / "some.ipynb")
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     page = notebook(path)
     outputs = page.locator(".jp-OutputArea-output")
-    assert "42" in outputs.first.inner_text() and "NotImplementedError" in outputs.last.inner_text()
-    assert outputs.count() == 2
+    expect(outputs).to_have_count(2)
+    expect(outputs.first).to_have_text("42")
+    expect(outputs.last).to_contain_text("NotImplementedError")
     assert run_code(page, "a").inner_text().strip() == "6"
 
 

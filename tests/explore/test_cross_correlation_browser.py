@@ -13,14 +13,6 @@ pytestmark = pytest.mark.browser
 EQUATION = "y[0, 0] = (-1)(-1) + (1)(1) + (0)(0) + (-2)(-2) = 1 + 1 + 0 + 4 = 6"
 
 
-@pytest.fixture(autouse=True)
-def patient():
-    """Two cores and a kernel: a browser may wait longer than its five seconds."""
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=20_000)
-
-
 def see(locator):
     from playwright.sync_api import expect
 

@@ -46,12 +46,12 @@ def test_in_jupyterlab(notebook):
         "view = show_figure(Figure(figsize=(3, 1), dpi=100), alt='Nothing yet.', caption='Figure 1')\nview"
     )
     image = page.get_by_role("img", name="Nothing yet.")
-    expect(image).to_be_visible(timeout=20_000)
+    expect(image).to_be_visible()
     width = "document.querySelector('.pnn-figure img').naturalWidth"
     assert page.evaluate(width) == 300
     expect(page.get_by_text("Figure 1", exact=True)).to_be_visible()
     run_code(page, "view.update(Figure(figsize=(2, 1), dpi=100), alt='Still nothing.')")
-    expect(page.get_by_role("img", name="Still nothing.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("img", name="Still nothing.")).to_be_visible()
     page.wait_for_function(f"{width} === 200")
     run_code(page, "view.close()")
-    expect(page.locator(".pnn-figure")).to_have_count(0, timeout=20_000)
+    expect(page.locator(".pnn-figure")).to_have_count(0)
