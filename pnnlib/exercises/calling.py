@@ -12,10 +12,12 @@ import copy
 import ctypes
 import functools
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import FrameType
 
 import numpy as np
 
@@ -118,10 +120,26 @@ def one_line(error: BaseException, function: Callable) -> str:
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `OutOfTime` in this thread after `seconds`, and again until the block ends."""
+    """Raise `OutOfTime` in this thread after `seconds`, and again until the block ends.
+
+    An import that is under way is waited for.
+    """
     signals = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     with _alarm(seconds) if signals else _watchdog(seconds):
         yield
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether the student's call is inside an import.
+
+    Broken off there, half a module would stay behind, and PyTorch, which imports some of its own
+    parts at the first gradient, would fail until the kernel is restarted.
+    """
+    while frame and frame.f_code.co_filename != __file__:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager
@@ -136,6 +154,8 @@ def _alarm(seconds: float) -> Iterator[None]:
     def ring(signum, frame):
         if frame.f_code.co_filename in (__file__, contextlib.__file__):
             return  # the call has just ended
+        if _importing(frame):
+            return  # it rings again soon
         # A bare `except:` in an endless loop catches this one, but not one that comes while
         # its handler runs. So the next one follows at once.
         -again
@@ -161,7 +181,7 @@ def _watchdog(seconds: float) -> Iterator[None]:
         wait = seconds
         while not done.wait(wait):
             with lock:
-                if not done.is_set():
+                if not done.is_set() and not _importing(sys._current_frames().get(thread.value)):
                     raise_in(thread, ctypes.py_object(OutOfTime))
             wait = 0.05
 

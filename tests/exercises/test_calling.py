@@ -1,5 +1,6 @@
 """A student's function is called once, on copies, for a limited time, and what happened is said plainly."""
 
+import importlib
 import signal
 import threading
 import time
@@ -83,6 +84,23 @@ def test_no_late_exception_hits_the_caller_of_a_thread():
         return "survived"
 
     assert in_thread(caller) == "survived"
+
+
+@pytest.mark.parametrize("where", [lambda run: run(), in_thread], ids=["signal", "thread"])
+def test_an_import_is_not_broken_off(tmp_path, monkeypatch, where):
+    package = f"slow_to_import_{where.__name__.strip('<>')}"
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text(f"import time, {package}.part\ntime.sleep(0.5)\nwhole = True\n")
+    (tmp_path / package / "part.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def use_it():
+        importlib.import_module(package)
+        loop()
+
+    assert where(lambda: call(use_it, (), {}, seconds=0.1)).kind == "out of time"
+    module = importlib.import_module(package)
+    assert module.whole and module.part
 
 
 def shape_error(x):

@@ -21,7 +21,8 @@ def no_colour(monkeypatch):
 def verdict_on(name, function, seed="public"):
     exercise = EXERCISES[name]
     cases = exercise.draw(seed)
-    return diagnose(exercise, cases, [call(function, *c.arguments, exercise.parameters, 1.0) for c in cases])
+    outcomes = [call(function, *c.arguments, exercise.parameters, seconds=60) for c in cases]
+    return diagnose(exercise, cases, outcomes)
 
 
 # What is said, in this order of usefulness ------------------------------------------------
