@@ -2,13 +2,14 @@
 # make test     everything CI runs
 # make build    write notebooks/ and the nbgrader course from grading/source
 # make mark-samples   mark the sample class
+# make bench    the library's speed against PyTorch   (ARGS="--threads 2")
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # in a container one often is root, which Jupyter wants to be told
 ROOT_TOO := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test build mark-samples
+.PHONY: lab test build mark-samples bench
 lab: .venv/course.stamp
 	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/start_here.ipynb $(ROOT_TOO) $(ARGS)
 
@@ -20,6 +21,9 @@ build: .venv/grading.stamp
 
 mark-samples: .venv/grading.stamp
 	$(BIN)/python -m grading mark part_d --from grading/samples/part_d --to marked
+
+bench: .venv/course.stamp
+	$(BIN)/python benchmarks/bench_library.py $(ARGS)
 
 # One stamp per set of extras: a change of the requirements installs again.
 .venv/course.stamp: EXTRAS = course

@@ -1,19 +1,32 @@
 """The bridge to PyTorch: the same numbers on both sides, and how far the answers are apart.
 
+    to_torch, from_torch   the same network on the other side
+    compare                a function, or a whole network and its training, against PyTorch's
+
 The only module here that imports torch.
 """
 
+import copy
 import inspect
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from pnnlib import layers, optim
+from pnnlib.losses import mse_loss
+
 
 def compare(function, torch_function, *arrays, backward=None, rng=0, atol=1e-10, **options):
     """Run a NumPy function and its PyTorch counterpart on the same float64 numbers, and report how far they agree.
 
-    Given a backward, the gradients are compared as well: it is called as
+    Given two networks, `compare(model, module, x, steps=5)` compares the result
+    for x, all gradients from a random dy, the running statistics, and what is
+    learnt in so many steps with each optimiser, towards a random target. The networks stay
+    as they are; both train or both don't, as `model` does; dropout gets the same masks.
+
+    Given two functions, and a backward, the gradients are compared as well: it is called as
     `backward(dy, *arrays, **options)` with a random dy, from which PyTorch's
     autograd starts, too. (Were dy all ones, a gradient handed to the wrong output
     would go unnoticed.)
@@ -31,6 +44,8 @@ def compare(function, torch_function, *arrays, backward=None, rng=0, atol=1e-10,
       y   (1, 3)  difference 0
       dx  (1, 3)  difference 0
     """
+    if isinstance(function, layers.Module):
+        return _compare_networks(function, torch_function, *arrays, rng=rng, atol=atol, **options)
     arrays = [None if a is None else np.array(a, dtype=np.float64) for a in arrays]
 
     # PyTorch gets copies, so that a function that writes into its arguments deceives nobody.
@@ -125,3 +140,265 @@ def _name(function):
 
 def _copies(arrays):
     return [None if a is None else a.copy() for a in arrays]
+
+
+# Networks
+
+
+def to_torch(model):
+    """Return the same network as a PyTorch module, with the same weights and in the same mode.
+
+    PyTorch's own modules where there are some; `Residual`, `Parallel` and the few
+    others that PyTorch leaves to be written by hand are in `MODULES`.
+
+    >>> to_torch(layers.Sequential(layers.Linear(3, 2, rng=0), layers.ReLU()))
+    Sequential(
+      (0): Linear(in_features=3, out_features=2, bias=True)
+      (1): ReLU()
+    )
+    """
+    module = _build(model)
+    dtype = next((p.data.dtype for p in model.parameters()), np.dtype(np.float64))
+    module.to(torch.float32 if dtype == np.float32 else torch.float64)
+    module.load_state_dict({name: torch.tensor(value) for name, value in model.state_dict().items()})
+    return module.train(model.training)
+
+
+def from_torch(module):
+    """Return the same network in NumPy, with the same weights and in the same mode.
+
+    Takes the modules that `to_torch` makes. What has no counterpart here, such as
+    groups, is refused by name.
+
+    >>> from_torch(torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU()))
+    Sequential(
+      (0): Linear(in_features=3, out_features=2)
+      (1): ReLU()
+    )
+    """
+    model = _rebuild(module)
+    parameter = next(module.parameters(), torch.zeros((), dtype=torch.float64))
+    model.astype(np.float32 if parameter.dtype == torch.float32 else np.float64)
+    model.load_state_dict({name: value.detach().cpu().numpy() for name, value in module.state_dict().items()})
+    return model.train(module.training)
+
+
+class _Residual(torch.nn.Module):
+    def __init__(self, body, shortcut=None):
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x):
+        return self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+
+
+class _Parallel(torch.nn.ModuleList):
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self], dim=1)
+
+
+class _RNN(torch.nn.RNN):
+    def forward(self, x):
+        return super().forward(x)[0]  # all hidden states, without the last once more
+
+
+class _LastStep(torch.nn.Module):
+    def __init__(self, batch_first=False):
+        super().__init__()
+        self.batch_first = batch_first
+
+    def forward(self, x):
+        return x[:, -1] if self.batch_first else x[-1]
+
+
+class _Flatten(torch.nn.Module):
+    def __init__(self, order="C"):
+        super().__init__()
+        self.order = order
+
+    def forward(self, x):
+        # column by column is row by row of the transposed map
+        return (x.transpose(2, 3) if self.order == "F" and x.ndim == 4 else x).flatten(1)
+
+
+class _CrossChannelMaxPool(torch.nn.Module):
+    def __init__(self, group):
+        super().__init__()
+        self.group = group
+
+    def forward(self, x):
+        return x.unflatten(1, (-1, self.group)).amax(dim=2)
+
+
+class _CrossChannelAvgPool(_CrossChannelMaxPool):
+    def forward(self, x):
+        return x.unflatten(1, (-1, self.group)).mean(dim=2)
+
+
+# What PyTorch has no module for, or one that gives something else.
+MODULES = {
+    "Residual": _Residual,
+    "Parallel": _Parallel,
+    "RNN": _RNN,
+    "LastStep": _LastStep,
+    "Flatten": _Flatten,
+    "CrossChannelMaxPool": _CrossChannelMaxPool,
+    "CrossChannelAvgPool": _CrossChannelAvgPool,
+}
+
+# Settings of PyTorch's modules that have no counterpart here, with the one value that is taken.
+ONLY = {
+    "groups": 1, "padding_mode": "zeros", "transposed": False, "ceil_mode": False, "return_indices": False,
+    "divisor_override": None, "bidirectional": False, "dropout": 0.0, "proj_size": 0, "start_dim": 1, "end_dim": -1,
+}  # fmt: skip
+
+
+def _build(model):
+    name = type(model).__name__
+    if type(model) is layers.Sequential:
+        return torch.nn.Sequential(*map(_build, model))
+    if type(model) is layers.Parallel:
+        return _Parallel(map(_build, model.branches))
+    if type(model) is layers.Residual:
+        return _Residual(_build(model.body), None if model.shortcut is None else _build(model.shortcut))
+    if type(model) is not getattr(layers, name, None):
+        raise TypeError(
+            f"to_torch: every layer must be one of pnnlib.layers, got {name}: write it as a torch.nn.Module yourself"
+        )
+    options = model.options()
+    if name == "Flatten" and options["order"] == "C":
+        return torch.nn.Flatten()
+    return MODULES.get(name, getattr(torch.nn, name, None))(**options)
+
+
+def _rebuild(module):
+    if isinstance(module, torch.nn.Sequential):
+        return layers.Sequential(*map(_rebuild, module))
+    if isinstance(module, _Parallel):
+        return layers.Parallel(*map(_rebuild, module))
+    if isinstance(module, _Residual):
+        return layers.Residual(_rebuild(module.body), None if module.shortcut is None else _rebuild(module.shortcut))
+    kind = type(module)
+    # torch.nn.RNN as it is returns a pair, which nothing here can take on
+    known = {value: name for name, value in MODULES.items()} | {torch.nn.Flatten: "Flatten"}
+    name = known.get(kind) or (kind.__name__ if kind is getattr(torch.nn, kind.__name__, None) else "")
+    counterpart = getattr(layers, name, None)
+    if counterpart is None or kind is torch.nn.RNN:
+        raise TypeError(
+            f"from_torch: no counterpart in pnnlib.layers for {kind.__name__}: the names are the same on both sides, "
+            f"and for what PyTorch leaves to be written by hand see bridge.MODULES"
+        )
+    for setting, value in ONLY.items():
+        if getattr(module, setting, value) != value:
+            raise ValueError(
+                f"from_torch: {kind.__name__} must have {setting}={value!r}, got {getattr(module, setting)!r}: "
+                f"pnnlib has no counterpart for other values"
+            )
+    names = [p for p in inspect.signature(counterpart).parameters if p != "rng" and hasattr(module, p)]
+    options = {name: getattr(module, name) for name in names}
+    if "bias" in options and not isinstance(options["bias"], bool):
+        options["bias"] = options["bias"] is not None
+    return counterpart(**options)
+
+
+OPTIMISERS = {
+    "SGD": (optim.SGD, torch.optim.SGD, {"lr": 0.05}),
+    "SGD with momentum": (optim.SGD, torch.optim.SGD, {"lr": 0.05, "momentum": 0.9}),
+    "SGD with Nesterov": (optim.SGD, torch.optim.SGD, {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
+    "Adagrad": (optim.Adagrad, torch.optim.Adagrad, {}),
+    "RMSprop": (optim.RMSprop, torch.optim.RMSprop, {}),
+    "Adam": (optim.Adam, torch.optim.Adam, {}),
+    "NAdam": (optim.NAdam, torch.optim.NAdam, {}),
+}
+
+
+def _compare_networks(model, module, x=None, *, steps=5, rng, atol):
+    if x is None:
+        raise TypeError("compare: two networks need an input to be compared on: compare(model, module, x)")
+    rng = np.random.default_rng(rng)
+    x = np.array(x, np.float64)
+    ours, theirs = _twins(model, module)
+    with _same_masks(ours, theirs):
+        tensor = torch.tensor(x, requires_grad=True)
+        y, torch_y = ours(x), theirs(tensor)
+        lines = [_line("y", y, torch_y, atol)]
+        dy = np.asarray(rng.normal(size=tuple(torch_y.shape)))
+        dx = ours.backward(dy)
+        torch_y.backward(torch.tensor(dy))
+    lines.append(_line("dx", dx, torch.zeros_like(tensor) if tensor.grad is None else tensor.grad, atol))
+    parameters = dict(ours.named_parameters())
+    for name, torch_parameter in theirs.named_parameters():
+        lines.append(_line(f"d {name}", parameters[name].grad, torch_parameter.grad, atol))
+    lines += [_line(name, ours.state_dict()[name], value, atol) for name, value in theirs.named_buffers()]
+    target = rng.normal(size=dy.shape)
+    for name in OPTIMISERS if parameters and steps else ():
+        lines.append(_train_both(name, *_twins(model, module), x, target, steps, atol))
+    return Comparison(type(model).__name__, tuple(lines))
+
+
+def _train_both(name, model, module, x, target, steps, atol):
+    """Return the line that says how far the parameters are apart after some steps."""
+    ours, theirs, options = OPTIMISERS[name]
+    felt = dict.fromkeys((n for n, _ in module.named_parameters()), 0.0)  # the largest gradient of each parameter
+    with _float64():
+        optimiser, torch_optimiser = ours(model.parameters(), **options), theirs(module.parameters(), **options)
+        with _same_masks(model, module):
+            for _ in range(steps):
+                y = model(x)
+                torch_y = module(torch.tensor(x))
+                model.backward(mse_loss(y, target)[1])
+                optimiser.step()
+                torch_optimiser.zero_grad()
+                torch.nn.functional.mse_loss(torch_y, torch.tensor(target)).backward()
+                torch_optimiser.step()
+                for n, p in module.named_parameters():
+                    felt[n] = max(felt[n], 0.0 if p.grad is None else float(p.grad.abs().max()))
+    parameters = dict(model.named_parameters())
+    lines = [_line(n, parameters[n].data, p, atol) for n, p in module.named_parameters()]
+    # A bias before batch normalisation changes nothing. Its gradient is 0 but for rounding, which adaptive
+    # rates turn into steps of any size: on these, no two programs agree, nor need they.
+    silent = {n for n, most in felt.items() if most <= 1e-12 * max(felt.values())}
+    lines = [line for line in lines if line.name not in silent or line.agrees] + [_line("y", y, torch_y, atol)]
+    worst = max(lines, key=lambda line: (not line.agrees, line.difference))
+    return Line(f"{name}, {steps} steps", (), worst.difference, worst.agrees,
+                worst.remark + ("" if worst.agrees else f" (in {worst.name})"))
+
+
+def _twins(model, module):
+    """Return copies of both networks, in float64, in the mode of the first."""
+    return copy.deepcopy(model).astype(np.float64), copy.deepcopy(module).double().train(model.training)
+
+
+@contextmanager
+def _same_masks(model, module):
+    """Let PyTorch's dropout use the masks that ours has just drawn. Call the model first."""
+    ours = [layer for layer in model.modules() if isinstance(layer, layers.Dropout)]
+    theirs = [layer for layer in module.modules() if isinstance(layer, torch.nn.Dropout)]
+    if len(ours) != len(theirs):
+        raise ValueError(f"compare: the networks must have as many dropout layers, got {len(ours)} and {len(theirs)}")
+
+    def use_mask_of(layer):
+        def hook(_, inputs, output):
+            if layer.mask is None:
+                return output
+            scale = 1 / (1 - layer.p) if layer.p < 1 else 0.0
+            return inputs[0] * torch.tensor(layer.mask, dtype=inputs[0].dtype) * scale
+        return hook
+
+    hooks = [their.register_forward_hook(use_mask_of(our)) for our, their in zip(ours, theirs)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def _float64():
+    """Let PyTorch keep what its optimisers remember as single numbers in float64; NAdam's product would be float32."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from pnnlib.arrays import as_floats
+from pnnlib.columns import Lines, portions
 from pnnlib.windows import geometry, pad, taps
 
 
@@ -164,63 +165,49 @@ def conv1d_backward(dy, x, w, b=None, stride=1, padding=0, dilation=1):
 # The layer in any number of dimensions. Under the mask, at one place, lie C·KH·KW
 # numbers. Write them as a column, one column for every place, and the sum is a
 # matrix product: y = w cols. Its gradients are dw = dy colsᵀ and dcols = wᵀ dy.
+# The bias is one weight more, for a number that is 1 at every place. How columns
+# are made fast, in portions, is in `columns`.
 
 
 def _conv(operation, axes, x, w, b, stride, padding, dilation):
     x, w, b = as_floats(operation, x=x, w=w, b=b, optional=["b"])
-    out, kernel, stride, padding, dilation = _check_layer(operation, axes, x, w, b, stride, padding, dilation)
-    w2d = w.reshape(len(w), math.prod(w.shape[1:]))
-    y = np.empty((len(x), len(w), *out), x.dtype)
-    for images in _chunks(x, kernel, out):
-        cols = _columns(pad(x[images], padding), kernel, out, stride, dilation)
-        y[images] = (w2d @ _as_matrices(cols)).reshape(y[images].shape)
-    if b is not None:
-        y += b.reshape(-1, *(1,) * axes)
+    lines = Lines(x.shape, *_check_layer(operation, axes, x, w, b, stride, padding, dilation))
+    w2d = _weights_as_matrix(w, b)
+    y = np.empty((len(x), len(w), *lines.out), x.dtype)
+    for images, parts in portions(len(x), lines.places, w2d.shape[1] * x.itemsize):
+        read = lines.read(x[images])
+        wide = np.empty((len(read), len(w), math.prod(lines.wide)), x.dtype)
+        for places in parts:
+            np.matmul(w2d, lines.columns(read, places, ones=b is not None), out=wide[..., places])
+        y[images] = lines.cut(wide)
     return y
 
 
 def _conv_backward(operation, axes, dy, x, w, b, stride, padding, dilation):
     dy, x, w, b = as_floats(operation, dy=dy, x=x, w=w, b=b, optional=["b"])
-    out, kernel, stride, padding, dilation = _check_layer(operation, axes, x, w, b, stride, padding, dilation)
-    _check_dy(operation, dy, (len(x), len(w), *out))
-    w2d = w.reshape(len(w), math.prod(w.shape[1:]))
-    dy2d = dy.reshape(len(x), len(w), math.prod(out))
-    dw2d = np.zeros_like(w2d)
+    lines = Lines(x.shape, *_check_layer(operation, axes, x, w, b, stride, padding, dilation))
+    _check_dy(operation, dy, (len(x), len(w), *lines.out))
+    w2d = _weights_as_matrix(w)
+    dw2d = np.zeros((w2d.shape[1] + (b is not None), len(w)), x.dtype)  # transposed: BLAS multiplies faster so
     dx = np.empty(x.shape, x.dtype)
-    inside = (..., *(slice(p, p + n) for p, n in zip(padding, x.shape[2:])))
-    for images in _chunks(x, kernel, out):
-        padded = pad(x[images], padding)
-        cols = _columns(padded, kernel, out, stride, dilation)
-        dw2d += (dy2d[images] @ _as_matrices(cols).swapaxes(1, 2)).sum(axis=0)
-        dcols = (w2d.T @ dy2d[images]).reshape(cols.shape)
-        dpadded = np.zeros(padded.shape, x.dtype)
-        for t, (_, dtap) in enumerate(taps(dpadded, kernel, stride, dilation)):
-            dtap += dcols[:, :, t]  # windows overlap, so a pixel is owed by many places
-        dx[images] = dpadded[inside]
-    db = None if b is None else dy.sum(axis=(0, *range(2, dy.ndim)))
-    return dx, dw2d.reshape(w.shape), db
+    for images, parts in portions(len(x), lines.places, len(dw2d) * x.itemsize):
+        read = lines.read(x[images])
+        dread = np.zeros_like(read)
+        dwide = lines.widen(dy[images])
+        for places in parts:
+            cols = lines.columns(read, places, ones=b is not None)
+            dw2d += (cols @ dwide[..., places].swapaxes(1, 2)).sum(axis=0)
+            dcols = np.matmul(w2d.T, dwide[..., places], out=cols[:, :w2d.shape[1]])  # cols are done with
+            lines.add_columns(dread, places, dcols)
+        dx[images] = lines.unread(dread)
+    db = None if b is None else dw2d[-1].copy()
+    return dx, np.ascontiguousarray(dw2d[:w2d.shape[1]].T).reshape(w.shape), db
 
 
-def _columns(x, kernel, out, stride, dilation):
-    """Copy the taps of x, padded already, into one array (N, C, KH·KW, OH, OW)."""
-    cols = np.empty((*x.shape[:2], math.prod(kernel), *out), x.dtype)
-    for t, (_, tap) in enumerate(taps(x, kernel, stride, dilation)):
-        cols[:, :, t] = tap
-    return cols
-
-
-def _as_matrices(cols):
-    """View the columns of each image as a matrix (N, C·KH·KW, OH·OW)."""
-    n, c, t, *out = cols.shape
-    return cols.reshape(n, c * t, math.prod(out))
-
-
-def _chunks(x, kernel, out, cache=1 << 19):
-    """Yield slices of so many images that their columns stay in the cache between being filled and being used."""
-    bytes_per_image = x.shape[1] * math.prod(kernel) * math.prod(out) * x.itemsize
-    many = max(1, cache // max(1, bytes_per_image))
-    for start in range(0, len(x), many):
-        yield slice(start, start + many)
+def _weights_as_matrix(w, b=None):
+    """Write each mask as a row, with its bias at the end: (O, C·KH·KW), or one column more."""
+    w2d = w.reshape(len(w), math.prod(w.shape[1:]))
+    return w2d if b is None else np.column_stack([w2d, b])
 
 
 # What can go wrong, said so that the cause can be found.

@@ -112,18 +112,18 @@ def taps(x, kernel, stride=1, dilation=1):
         yield position, x[(..., *window)]
 
 
-def geometry(operation, shape, kernel, stride, padding, dilation):
+def geometry(operation, shape, kernel, stride, padding, dilation, window="mask"):
     """Return (out, kernel, stride, padding, dilation), each with one int per axis, or say why the mask does not fit.
 
     `out` is `output_size` along every axis of `shape`, the spatial part of an
-    input; `operation` is the name that errors begin with.
+    input; `operation` is the name that errors begin with, `window` what slides.
 
     >>> geometry("conv2d", (4, 6), (2, 3), 1, (0, 1), 1)
     ((3, 6), (2, 3), (1, 1), (0, 1), (1, 1))
     """
     axes = len(shape)
     shape = per_axis(operation, "the input's size", tuple(shape), axes, least=0)
-    kernel = per_axis(operation, "the mask's size", kernel, axes, least=1)
+    kernel = per_axis(operation, f"the {window}'s size", kernel, axes, least=1)
     stride = per_axis(operation, "stride", stride, axes, least=1)
     padding = per_axis(operation, "padding", padding, axes, least=0)
     dilation = per_axis(operation, "dilation", dilation, axes, least=1)
@@ -133,8 +133,8 @@ def geometry(operation, shape, kernel, stride, padding, dilation):
         if span > n + 2 * p:
             dilated = f", with dilation {d} it spans {span}" if d > 1 else ""
             raise ValueError(
-                f"{operation}: the mask must fit into the input, got a mask of size {k}{dilated}, on an axis of "
-                f"{n} pixels with padding {p}, which makes {n + 2 * p}: use a smaller mask, or more padding"
+                f"{operation}: the {window} must fit into the input, got a {window} of size {k}{dilated}, on an axis of "
+                f"{n} pixels with padding {p}, which makes {n + 2 * p}: use a smaller {window}, or more padding"
             )
         out.append((n + 2 * p - span) // s + 1)
     return tuple(out), kernel, stride, padding, dilation

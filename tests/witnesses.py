@@ -1,6 +1,6 @@
 """The three witnesses for every component of the library, and the inputs on which they are heard.
 
-1. nested loops that transcribe the lecture's sum (`check_values` against one of the `*_loops`),
+1. nested loops that transcribe the lecture's sum (`check_values` against the `loops` in `components`),
 2. a derivative along a random direction, from two forwards (`check_derivative`),
 3. PyTorch in float64, gradients too (`check_torch`).
 
@@ -8,34 +8,11 @@
 takes any memory layout, and gives back the type it got.
 """
 
-from itertools import product
+import copy
 
 import numpy as np
 
 from pnnlib.bridge import compare
-
-
-def conv_loops(x, w, b=None, stride=1, padding=0, dilation=1):
-    """The convolutional layer, one product at a time: x (N, C, *spatial), w (O, C, *kernel), any number of axes.
-
-    It knows nothing of output sizes or padded arrays: it moves the mask as long
-    as it lies on the input and its border, and reads 0 outside the input.
-    """
-    axes = w.ndim - 2
-    stride, padding, dilation = (np.broadcast_to(o, axes).tolist() for o in (stride, padding, dilation))
-    spatial, kernel = x.shape[2:], w.shape[2:]
-    corners = [
-        range(-p, n + p - d * (k - 1), s) for n, k, s, p, d in zip(spatial, kernel, stride, padding, dilation)
-    ]
-    y = np.zeros((len(x), len(w), *map(len, corners)))
-    for n, o in product(range(len(x)), range(len(w))):
-        for place, corner in zip(np.ndindex(y.shape[2:]), product(*corners)):
-            for c, *position in np.ndindex(w.shape[1:]):
-                pixel = [i + k * d for i, k, d in zip(corner, position, dilation)]
-                if all(0 <= i < size for i, size in zip(pixel, spatial)):
-                    y[(n, o, *place)] += x[(n, c, *pixel)] * w[(o, c, *position)]
-            y[(n, o, *place)] += 0 if b is None else b[o]
-    return y
 
 
 def check_values(actual, expected, atol=1e-10):
@@ -47,8 +24,10 @@ def check_values(actual, expected, atol=1e-10):
 def check_derivative(forward, backward, *arrays, rng, rtol=1e-6, step=1e-4, **options):
     """The backward predicts how dy·y changes when one input moves a little in a random direction.
 
-    Two forwards per input, whatever its size. dy is random, never ones. The error
-    is measured against what such a derivative is on average, the gradient's norm.
+    Four forwards per input, whatever its size: two steps, of which the smaller
+    takes the curvature's error out of the larger (Richardson). dy is random, never
+    ones. The error is measured against what such a derivative is on average, the
+    gradient's norm.
     """
     arrays = [None if a is None else np.array(a, np.float64) for a in arrays]
     dy = rng.normal(size=np.shape(forward(*arrays, **options)))
@@ -66,7 +45,8 @@ def check_derivative(forward, backward, *arrays, rng, rtol=1e-6, step=1e-4, **op
             moved = [*arrays[:place], a + t * direction, *arrays[place + 1:]]
             return np.sum(dy * forward(*moved, **options))
 
-        numeric = (loss(step) - loss(-step)) / (2 * step)
+        coarse, fine = ((loss(h) - loss(-h)) / (2 * h) for h in (step, step / 2))
+        numeric = (4 * fine - coarse) / 3
         error = abs(numeric - np.sum(gradient * direction))
         assert error <= rtol * max(np.linalg.norm(gradient), abs(numeric)), f"gradient {place}: off by {error}"
 
@@ -93,23 +73,34 @@ def layouts(a):
 
 
 def check_purity(function, *arrays, **options):
-    """The function writes into no argument, gives the same for every memory layout, and float32 for float32."""
+    """The function writes into no argument, gives the same for every memory layout, and float32 for float32.
+
+    Arrays among the options, such as a mask or labels, are not to be written into either.
+    """
     expected = _as_tuple(function(*arrays, **options))
     variants = [None if a is None else layouts(a) for a in arrays]
+    option_variants = {name: layouts(value) for name, value in options.items() if isinstance(value, np.ndarray)}
     for layout in layouts(0):
         given = [None if v is None else v[layout] for v in variants]
-        before = [None if a is None else a.copy() for a in given]
-        for result, right in zip(_as_tuple(function(*given, **options)), expected, strict=True):
+        given_options = {**options, **{name: v[layout] for name, v in option_variants.items()}}
+        before = copy.deepcopy([*given, *given_options.values()])
+        results = _as_tuple(function(*given, **given_options))
+        for result, right in zip(results, expected, strict=True):
             if right is not None:
                 check_values(result, right)
-        for a, b in zip(given, before):
+        for a, b in zip([*given, *given_options.values()], before):
             np.testing.assert_array_equal(a, b, err_msg="wrote into an argument")
     for dtype in (np.float32, np.float64):
         single = [None if a is None else a.astype(dtype) for a in arrays]
-        for result, right in zip(_as_tuple(function(*single, **options)), expected, strict=True):
+        single_options = {name: _in_type(value, dtype) for name, value in options.items()}
+        for result, right in zip(_as_tuple(function(*single, **single_options)), expected, strict=True):
             if right is not None:
                 assert result.dtype == dtype
                 np.testing.assert_allclose(result, right, rtol=1e-4, atol=1e-4)
+
+
+def _in_type(value, dtype):
+    return value.astype(dtype) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
 
 
 def _as_tuple(result):
