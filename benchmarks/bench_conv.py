@@ -11,11 +11,10 @@ import os
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")  # before NumPy is imported
 
-import time
-
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from timing import best_times
 
 from pnnlib.conv import conv2d, conv2d_backward
 from pnnlib.windows import pad
@@ -78,17 +77,6 @@ def by_torch_backward(dy, x, w, **options):
     return dx.numpy(), dw.numpy(), db.numpy()
 
 
-def best_times(calls, rounds=10):
-    """Return the shortest time of every call."""
-    times = [[] for _ in calls]
-    for _ in range(rounds):
-        for call, taken in zip(calls, times):
-            start = time.perf_counter()
-            call()
-            taken.append(time.perf_counter() - start)
-    return [min(taken) for taken in times]
-
-
 def main():
     rng = np.random.default_rng(0)
     print(f"{'':32} {'ours':>16} {'fancy index':>12} {'tensordot':>10} {'torch':>7}")
@@ -108,7 +96,7 @@ def main():
             for theirs, ours in zip(other(), backwards[0]()):
                 np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=2e-2)
 
-        ours, *others = best_times(forwards)
+        ours, *others = best_times(forwards, rounds=10)
         a, t, p = (other / ours for other in others)
         print(f"{name:32} fwd {1e3 * ours:7.2f} ms {a:12.1f} {t:10.1f} {p:7.2f}")
         ours, *others = best_times(backwards, rounds=4)

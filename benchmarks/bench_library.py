@@ -29,6 +29,7 @@ from dataclasses import dataclass  # noqa: E402
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from timing import best_times  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 import pnnlib  # noqa: E402
@@ -154,16 +155,6 @@ def epoch(dtype):
 
 def flat(value):
     return [a for part in value for a in flat(part)] if isinstance(value, tuple) else [value]
-
-
-def best_times(calls, rounds):
-    times = [[] for _ in calls]
-    for _ in range(rounds):
-        for call, taken in zip(calls, times):
-            start = time.perf_counter()
-            call()
-            taken.append(time.perf_counter() - start)
-    return [min(taken) for taken in times]
 
 
 def peak_memory():

@@ -32,7 +32,8 @@ def threshold(net, theta=0, at_zero=1):
     """
     net, theta = as_floats("threshold", net=net, theta=theta)
     _check_broadcast("threshold", "theta", theta, "net", net)
-    return (net > theta).astype(net.dtype) + net.dtype.type(at_zero) * (net == theta)
+    above = (net > theta).astype(net.dtype)
+    return above + net.dtype.type(at_zero) * (net == theta) if np.any(at_zero) else above
 
 
 def threshold_derivative(net, theta=0, at_zero=0):

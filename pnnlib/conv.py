@@ -12,7 +12,7 @@ import numpy as np
 
 from pnnlib.arrays import as_floats
 from pnnlib.columns import Lines, portions
-from pnnlib.windows import geometry, pad, taps
+from pnnlib.windows import cure_for_axes, geometry, pad, taps
 
 
 def cross_correlate(x, h, stride=1, padding=0, dilation=1):
@@ -230,18 +230,11 @@ def _check_layer(operation, axes, x, w, b, stride, padding, dilation):
         raise ValueError(f"{operation}: w must be {_letters('O', 'C', *kernel)}, got {w.shape}: {cause}")
     many, channels = w.shape[:2]
     if x.ndim != axes + 2 or x.shape[1] != channels:
-        if x.ndim == axes:
-            cause = "add axes for image and channel: x[None, None]"
-        elif x.ndim == axes + 1:
-            cause = "for one image alone add an axis: x[None]"
-        elif x.ndim != axes + 2:
-            cause = f"x needs {axes + 2} axes, it has {x.ndim}"
-        elif x.shape[-1] == channels:
+        cause = cure_for_axes(x, axes) or f"x has {x.shape[1]} channels, every mask in w has {channels}"
+        if x.ndim == axes + 2 and x.shape[-1] == channels:
             cause = "channels go second: np.moveaxis(x, -1, 1)"
-        elif x.shape[1] == many:
+        elif x.ndim == axes + 2 and x.shape[1] == many:
             cause = f"w has {many} masks of {channels} channels, not the other way round: swap its first two axes?"
-        else:
-            cause = f"x has {x.shape[1]} channels, every mask in w has {channels}"
         expected = _letters("N", channels, *spatial)
         raise ValueError(f"{operation}: x must be {expected} for w of shape {w.shape}, got {x.shape}: {cause}")
     if b is not None and b.shape != (many,):

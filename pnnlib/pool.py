@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from pnnlib.arrays import as_floats
-from pnnlib.windows import geometry, pad, per_axis, taps
+from pnnlib.windows import cure_for_axes, geometry, pad, per_axis, taps
 
 
 def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1):
@@ -427,14 +427,7 @@ def _members(operation, x, group):
 def _check_pool(operation, axes, x, kernel_size, stride, padding, dilation):
     """Return (out, window, padding), where the window is what `taps` wants to know: kernel, stride, dilation."""
     if x.ndim != axes + 2 or 0 in x.shape[2:]:
-        if x.ndim == axes:
-            cause = "add axes for image and channel: x[None, None]"
-        elif x.ndim == axes + 1:
-            cause = "for one image alone add an axis: x[None]"
-        elif x.ndim != axes + 2:
-            cause = f"x needs {axes + 2} axes, it has {x.ndim}"
-        else:
-            cause = "its maps have no pixels"
+        cause = cure_for_axes(x, axes) or "its maps have no pixels"
         letters = "(N, C, L)" if axes == 1 else "(N, C, H, W)"
         raise ValueError(f"{operation}: x must be {letters}, got {x.shape}: {cause}")
     kernel = per_axis(operation, "kernel_size", kernel_size, axes, least=1)

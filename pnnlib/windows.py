@@ -158,6 +158,21 @@ def per_axis(operation, name, value, axes, least):
     return values
 
 
+def cure_for_axes(x, axes):
+    """Say what to do about an input that is not (N, C, *spatial) with so many spatial axes; "" where it is.
+
+    >>> cure_for_axes(np.ones((28, 28)), axes=2)
+    'add axes for image and channel: x[None, None]'
+    """
+    if x.ndim == axes + 2:
+        return ""
+    if x.ndim == axes:
+        return "add axes for image and channel: x[None, None]"
+    if x.ndim == axes + 1:
+        return "for one image alone add an axis: x[None]"
+    return f"x needs {axes + 2} axes, it has {x.ndim}"
+
+
 def _count_axes(operation, name, value, x):
     # An int would leave open which axes of x are spatial.
     if not np.iterable(value) or not 1 <= len(value) <= x.ndim:

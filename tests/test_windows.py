@@ -3,7 +3,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from pnnlib.windows import geometry, output_size, pad, per_axis, receptive_field, taps
+from pnnlib.windows import cure_for_axes, geometry, output_size, pad, per_axis, receptive_field, taps
 
 GRID = [(n, k, s, p, d) for n in (1, 4, 5, 8) for k in (1, 2, 3) for s in (1, 2, 3) for p in (0, 1, 2) for d in (1, 2)]
 FITTING = [case for case in GRID if case[4] * (case[1] - 1) + 1 <= case[0] + 2 * case[3]]
@@ -129,3 +129,12 @@ def test_receptive_field_of_no_layer_is_the_pixel_itself():
 def test_receptive_field_explains_what_a_layer_is(layers):
     with pytest.raises(TypeError, match="^receptive_field: every layer must be \\(kernel, stride, dilation\\), got"):
         receptive_field(layers)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_cure_for_axes_leads_to_the_right_number_of_axes(axes):
+    x = np.ones((5,) * axes)
+    assert "x[None, None]" in cure_for_axes(x, axes)
+    assert "x[None]" in cure_for_axes(x[None], axes)
+    assert cure_for_axes(x[None, None], axes) == ""
+    assert cure_for_axes(x[None, None, None], axes) == f"x needs {axes + 2} axes, it has {axes + 3}"
