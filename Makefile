@@ -13,6 +13,9 @@ ROOT_TOO := $(if $(filter 0,$(shell id -u)),--allow-root)
 lab: .venv/course.stamp
 	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/start_here.ipynb $(ROOT_TOO) $(ARGS)
 
+# One thread for each of pytest's workers: they share the processors, and more would wait for each other.
+test: export OPENBLAS_NUM_THREADS = 1
+test: export OMP_NUM_THREADS = 1
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 

@@ -65,7 +65,7 @@ def layouts(a):
     frozen = a.copy()
     frozen.flags.writeable = False
     return {
-        "column-major": np.asfortranarray(a),
+        "column-major": np.array(a, order="F"),  # asfortranarray makes (1,) of a single number
         "every second": spread[(slice(None, None, 2),) * a.ndim],
         "reversed": np.flip(np.flip(a).copy()),
         "read-only": frozen,
