@@ -24,6 +24,7 @@ starts with an underscore is no master.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import sys
@@ -276,7 +277,7 @@ class LeaveStub(ClearSolutions):
     def preprocess_cell(self, cell, resources, cell_index):
         answer = answer_name(grade_id(cell))
         if answer.startswith("answer_"):
-            stub = f"{answer} = None  # your letter instead of None"
+            stub = f"{answer} = None  # your {_kind_of_answer(cell.source, answer)} instead of None"
         else:
             stub = f'raise NotImplementedError("{answer} is not written yet")  # replace this line'
         self.code_stub = {"python": stub}
@@ -284,6 +285,22 @@ class LeaveStub(ClearSolutions):
             # it may call an exercise that is still open; "run all cells" must go on after it
             cell.metadata["tags"] = [*cell.metadata["tags"], "raises-exception"]
         return super().preprocess_cell(cell, resources, cell_index)
+
+
+def _kind_of_answer(source: str, name: str) -> str:
+    """What a student is to write, from what the solution is.
+
+    >>> _kind_of_answer("answer_1 = 'c'", "answer_1"), _kind_of_answer("answer_2 = [0.5, -1]", "answer_2")
+    ('letter', '2 numbers [..., ...]')
+    """
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            if isinstance(node.value, (ast.List, ast.Tuple)):
+                count = len(node.value.elts)
+                return f"{count} numbers [{', '.join(['...'] * count)}]"
+            if not isinstance(node.value, ast.Constant) or not isinstance(node.value.value, str):
+                return "number"
+    return "letter"
 
 
 def _release(course: Path, assignment: str, contents: Mapping[str, NotebookNode]) -> dict[str, NotebookNode]:

@@ -14,6 +14,7 @@ from pnnlib.exercises.calling import call
 from pnnlib.exercises.diagnosis import Verdict, diagnose
 from pnnlib.exercises.exercise import PUBLIC_SEED, Exercise
 
+from .chance import faults_of_chance
 from .wheats import wheats_of
 
 SECRET_SEEDS = tuple(f"certify {i}" for i in range(20))
@@ -48,6 +49,8 @@ def certify(part: str) -> list[tuple[Row, Row]]:
 def _row(exercise: Exercise, wheats: list[Callable], seeds: tuple[str, ...]) -> Row:
     accepted = killed = named = 0
     faults = [] if len(wheats) >= 2 else [f"{exercise.name}: fewer than two wheats"]
+    if PUBLIC_SEED in seeds:
+        faults += faults_of_chance(exercise, exercise.draw())
     for seed in seeds:
         for function in wheats:
             verdict = judge(exercise, function, seed)

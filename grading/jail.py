@@ -22,6 +22,7 @@ import zmq
 from jupyter_client.session import Session
 
 from pnnlib.exercises.calling import Outcome
+from pnnlib.exercises.given import recipe_of
 
 from .guard import Guard
 from .inside import wire
@@ -102,7 +103,7 @@ class Jail:
 
     def call(self, name: str, args: tuple, options: dict, names: tuple[str, ...] = ()) -> Outcome:
         """Call the student's function; `names` are those of the positional arguments."""
-        frames = wire.encode((tuple(args), dict(options)), strict=True)
+        frames = wire.encode((tuple(args), dict(options)), strict=True, recipe=recipe_of)
         reply = self._ask("judge_request", {"do": "call", "name": name, "names": list(names)}, frames)
         return self._outcome(reply, (*names, *options))
 

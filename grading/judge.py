@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from pnnlib.exercises import exercises_of
 from pnnlib.exercises.calling import Outcome
-from pnnlib.exercises.diagnosis import Verdict, diagnose
+from pnnlib.exercises.diagnosis import Verdict, counted, diagnose
 from pnnlib.exercises.exercise import Exercise
 
 from .handin import grade_id, is_check
@@ -176,7 +176,7 @@ class _Run:
         if verdict.points > self.verdicts[name].points:
             sentence, detail = verdict.sentence, ""
             if not verdict.passed:
-                sentence = f"not right yet. {verdict.agree} of {verdict.cases} cases agree with PyTorch."
+                sentence = f"not right yet. {counted(self.exercises[name], verdict.agree, verdict.cases)}"
             said = f"{sentence} (Tried with a right {' and '.join(replaced)} in place of yours.)"
             self.verdicts[name] = replace(verdict, sentence=said, detail=detail)
 

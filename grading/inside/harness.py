@@ -8,7 +8,9 @@ student's own answers.
 import re
 import traceback
 
+import numpy
 import wire
+from numpy.random import default_rng
 
 
 def answer(names, request, buffers):
@@ -29,26 +31,65 @@ def answer(names, request, buffers):
         if not callable(found):
             return {"kind": "missing", "error": f"{request['name']} is not a function"}, []
         frames = [bytes(buffer) for buffer in buffers]
-        args, options = wire.decode(frames)
+        kitchen = Kitchen()
+        args, options = wire.decode(frames, kitchen.cook)
         value = found(*args, **options)
-        return _returned(value, _changed(frames, args, options, request["names"]))
+        return _returned(value, _changed(frames, args, options, request["names"], kitchen))
     except NotImplementedError as error:
         return {"kind": "not implemented", "error": _one_line(error)}, []
     except BaseException as error:  # SystemExit too: it must not end the kernel
         return {"kind": "raised", "error": _one_line(error)}, []
 
 
+class Kitchen:
+    """Makes the functions and generators of one call, and knows them again."""
+
+    def __init__(self):
+        self.made = {}
+
+    def cook(self, recipe):
+        kind, *parts = recipe
+        if kind == "function":
+            name, program = parts
+            names = {"np": numpy}
+            exec(program, names)
+            made = names[name]
+            made.__name__ = made.__qualname__ = name
+        else:
+            made = default_rng(*parts)
+        self.made[id(made)] = made, recipe
+        return made
+
+    def recipe(self, value):
+        made, recipe = self.made.get(id(value), (None, None))
+        return recipe if made is value else None
+
+
 def _returned(value, changed=()):
     return {"kind": "returned", "changed": list(changed)}, wire.encode(value)
 
 
-def _changed(frames, args, options, names):
+def _changed(frames, args, options, names, kitchen):
     """The names of the arguments that are no longer what `frames` holds."""
-    if wire.encode((args, options)) == frames:
+
+    def data(value):
+        return wire.encode(value, recipe=kitchen.recipe)
+
+    if data((args, options)) == frames:
         return []
-    old_args, old_options = wire.decode(frames)
+    # not `kitchen`: a recipe stays a recipe, whatever became of the object
+    old_args, old_options = wire.decode(frames, Recipe)
     pairs = [*zip(names, old_args, args), *((key, old_options[key], options[key]) for key in old_options)]
-    return [name for name, old, new in pairs if wire.encode(old) != wire.encode(new)]
+    return [name for name, old, new in pairs if wire.encode(old, recipe=Recipe.of) != data(new)]
+
+
+class Recipe:
+    def __init__(self, recipe):
+        self.recipe = recipe
+
+    @staticmethod
+    def of(value):
+        return value.recipe if isinstance(value, Recipe) else None
 
 
 def _one_line(error):

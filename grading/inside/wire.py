@@ -4,13 +4,16 @@ A value is a list of byte strings: a JSON text for its structure, then the bytes
 of its arrays in order. The decoder runs in the marking process on whatever a
 hostile kernel sends, so it believes nothing: types from a fixed list, sizes
 that must add up, no pickle.
+
+Functions and random generators travel into the jail as recipes, lists of texts
+and numbers, which only the jail cooks.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -32,8 +35,12 @@ class Opaque:
 # Encoding ---------------------------------------------------------------------------------
 
 
-def encode(value, strict: bool = False) -> list[bytes]:
+def encode(value, strict: bool = False, recipe: Callable = lambda value: None) -> list[bytes]:
     """`value` as byte strings. What is no data becomes {"opaque": name of its type}.
+
+    Args:
+        strict: refuse what is no data.
+        recipe: gives the recipe of an object that travels as one, of others None.
 
     Raises:
         WireError: if `strict` and something in it is no data.
@@ -41,7 +48,7 @@ def encode(value, strict: bool = False) -> list[bytes]:
     >>> decode(encode((1, [2.5, None], np.array([[True]]))))
     (1, [2.5, None], array([[ True]]))
     """
-    packer = _Packer(strict)
+    packer = _Packer(strict, recipe)
     try:
         frames = [json.dumps(packer.pack(value, MAX_DEPTH)).encode(), *packer.buffers]
     except _TooLarge:
@@ -58,13 +65,16 @@ class _TooLarge(Exception):
 
 
 class _Packer:
-    def __init__(self, strict: bool):
-        self.strict, self.buffers, self.room = strict, [], MAX_BYTES
+    def __init__(self, strict: bool, recipe: Callable):
+        self.strict, self.recipe, self.buffers, self.room = strict, recipe, [], MAX_BYTES
 
     def pack(self, value, depth: int):
         self.room -= 8  # so that a list that holds itself many times comes to an end
         if self.room < 0:
             raise _TooLarge
+        recipe = self.recipe(value)
+        if recipe is not None:
+            return {"recipe": recipe}
         if isinstance(value, str):
             return value[:MAX_TEXT]
         if isinstance(value, np.ndarray | np.generic | complex):
@@ -116,8 +126,11 @@ def _opaque(value, more: str = "") -> dict:
 # Decoding ---------------------------------------------------------------------------------
 
 
-def decode(frames: list[bytes]):
+def decode(frames: list[bytes], cook: Callable | None = None):
     """The value in `frames`.
+
+    Args:
+        cook: makes an object from its recipe. Never given outside the jail: a recipe is a program.
 
     Raises:
         WireError: on anything that `encode` does not write.
@@ -126,7 +139,7 @@ def decode(frames: list[bytes]):
         if sum(len(frame) for frame in frames) > MAX_BYTES + 1000:
             raise WireError("too long")
         buffers = iter(frames[1:])
-        value = _unpack(json.loads(bytes(frames[0])), buffers, MAX_DEPTH)
+        value = _unpack(json.loads(bytes(frames[0])), buffers, MAX_DEPTH, cook)
         if next(buffers, None) is not None:
             raise WireError("bytes left over")
         return value
@@ -136,7 +149,7 @@ def decode(frames: list[bytes]):
         raise WireError(f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def _unpack(item, buffers: Iterator[bytes], depth: int):
+def _unpack(item, buffers: Iterator[bytes], depth: int, cook: Callable | None = None):
     if depth < 0:
         raise WireError("nested too deeply")
     if item is None or isinstance(item, bool | float):
@@ -149,16 +162,18 @@ def _unpack(item, buffers: Iterator[bytes], depth: int):
         raise WireError("an unknown kind")
     kind, content = next(iter(item.items()))
     if kind in ("list", "tuple") and isinstance(content, list):
-        values = [_unpack(value, buffers, depth - 1) for value in content]
+        values = [_unpack(value, buffers, depth - 1, cook) for value in content]
         return values if kind == "list" else tuple(values)
     if kind == "dict" and isinstance(content, list):
-        pairs = [(_unpack(key, buffers, 0), _unpack(v, buffers, depth - 1)) for key, v in content]
+        pairs = [(_unpack(key, buffers, 0), _unpack(v, buffers, depth - 1, cook)) for key, v in content]
         if not all(isinstance(key, str) for key, _ in pairs):
             raise WireError("keys are texts")
         return dict(pairs)
     if kind == "array":
         array = _unpack_array(*content, next(buffers))
         return array[()] if item.get("scalar") is True and not array.shape else array
+    if kind == "recipe" and cook:
+        return cook(content)
     if kind == "opaque" and isinstance(content, str):
         name = "".join(c for c in content[:80] if c.isascii() and (c.isalnum() or c in "_ "))
         return type(name or "object", (Opaque,), {})()

@@ -1,9 +1,12 @@
 """The exercises: one file per part of the lecture, and the engine that checks answers.
 
-    exercise   what an exercise is        calling    call a student's function safely
-    comparing  is this the right answer?  diagnosis  what to say about it, and the points
-    hints      patterns in what differs   borrowed   what an answer takes from torch or pnnlib
-    check      what a notebook calls      part_d     the exercises of part d
+    exercise   what an exercise is              case       one call of a student's function
+    given      functions and generators in it   calling    call a student's function safely
+    comparing  is this the right answer?        features   and where chance is in it?
+    diagnosis  what to say, and the points      hints      patterns in what differs
+    showing    a case and two answers as text   borrowed   what an answer takes from torch or pnnlib
+    answers    typed-in letters and numbers     check      what a notebook calls
+    part_a …   the exercises of each part
 """
 
 from .check import check, check_question, exercises_of

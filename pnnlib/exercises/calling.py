@@ -21,6 +21,8 @@ from types import FrameType
 
 import numpy as np
 
+from .given import Function, Seed, fresh
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -54,7 +56,7 @@ def call(
     """Call `function(*args, **options)` on copies and report what happened.
 
     Args:
-        args, options: what to pass; the function gets copies of its own.
+        args, options: what to pass; the function gets copies of its own, see `given`.
         names: the names of `args`, to say which of them was changed.
         seconds: an endless loop is stopped after this long.
 
@@ -63,7 +65,7 @@ def call(
     >>> call(lambda x: x / 0, (1,), {}).error
     'ZeroDivisionError: division by zero (line 1 of your cell)'
     """
-    given_args, given_options = copy.deepcopy((args, options))
+    given_args, given_options = fresh((args, options))
     try:
         with time_limit(seconds):
             value = _kept(function(*given_args, **given_options))
@@ -90,7 +92,12 @@ def _kept(value):
 
 
 def same(before, after) -> bool:
-    """Whether two arguments are equal in type, shape and every value (NaN equals NaN)."""
+    """Whether two arguments are equal in type, shape and every value (NaN equals NaN).
+
+    A function or a generator that was made for the call is what it was.
+    """
+    if isinstance(before, (Function, Seed)) and not isinstance(after, (Function, Seed)):
+        return before.is_still(after)
     if isinstance(before, np.ndarray):
         return (
             isinstance(after, np.ndarray)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
-import string
+import pkgutil
 import sys
 from collections.abc import Callable
 from functools import cache
 
+from .answers import choice_in, numbers_in, shown_numbers
 from .borrowed import borrowed
 from .calling import call
 from .comparing import describe
 from .diagnosis import Verdict, diagnose
 from .exercise import Exercise
 
-PARTS = ("part_d",)
+# A part is a module of this name; nothing else knows which parts there are.
+PARTS = tuple(
+    sorted(module.name for module in pkgutil.iter_modules([os.path.dirname(__file__)]) if module.name.startswith("part_"))
+)
 
 
 @cache
@@ -62,33 +67,23 @@ def check(function: Callable, seconds: float = 5.0) -> Verdict:
     return verdict
 
 
-def check_question(number: int, choices: str = "abcd") -> None:
-    """Tell whether an answer to a multiple-choice question is recorded, not whether it is right.
+def check_question(number: int, choices: str = "abcd", numbers: int = 0) -> None:
+    """Tell whether an answer to a question is recorded, not whether it is right.
 
     Args:
         number: of the question; the answer is the variable `answer_<number>`.
         choices: the letters to choose from.
+        numbers: how many numbers the answer is, where it is not a letter.
     """
     name = f"answer_{number}"
     answer = sys._getframe(1).f_globals.get(name)
-    if answer is None:
-        _say(f"✗ question {number}: no answer yet. Write for instance {name} = \"{choices[0]}\"", False)
-    elif normal_choice(answer) not in tuple(choices):
-        shown = repr(answer[:20]) if isinstance(answer, str) else describe(answer)
-        allowed = ", ".join(f'"{c}"' for c in choices)
-        _say(f"✗ question {number}: {name} is {shown}, but the choices are {allowed}.", False)
+    try:
+        recorded = shown_numbers(numbers_in(answer, numbers)) if numbers else repr(choice_in(answer, choices))
+    except ValueError as error:
+        _say(f"✗ question {number}: {error}".replace("ANSWER", name), False)
     else:
-        said = f"• question {number}: your answer {normal_choice(answer)!r} is recorded. "
+        said = f"• question {number}: your answer {recorded} is recorded. "
         _say(said + "Whether it is right you learn with your marks.", True)
-
-
-def normal_choice(answer) -> str:
-    """A choice as one lower-case letter: " B) " and "b" are the same answer.
-
-    >>> normal_choice(" B) ")
-    'b'
-    """
-    return answer.strip(f"().:{string.whitespace}").lower() if isinstance(answer, str) else ""
 
 
 class WrongCall(TypeError):
@@ -99,24 +94,30 @@ class WrongCall(TypeError):
 
 
 def _exercise_for(function: Callable, namespace: dict) -> Exercise:
-    known = {name: e for part in PARTS for name, e in exercises_of(part).items()}
     if isinstance(function, str):
         raise WrongCall(f"check: give the function itself, check({function}), not its name in quotes")
     if not callable(function):
         raise WrongCall(
-            f"check: give the function itself, without calling it, for instance check({next(iter(known))}); "
+            "check: give the function itself, without calling it, for instance check(convolve); "
             f"what came is {describe(function)}"
         )
     names = [getattr(function, "__name__", "")]
     # a lambda or a wrapped function carries another name; take the one it is bound to
     names += [name for name, value in namespace.items() if value is function]
     for name in names:
-        if name in known:
-            return known[name]
+        for part in PARTS:
+            if name in exercises_of(part):
+                return exercises_of(part)[name]
     raise WrongCall(
-        f"check: no exercise is called {names[0] or function!r}. Keep the name that the exercise "
-        f"gives: {', '.join(known)}"
+        f"check: no exercise is called {names[0] or function!r}. Keep the name that the exercise gives"
+        + _similar(names[0])
     )
+
+
+def _similar(name: str) -> str:
+    known = [other for part in PARTS for other in exercises_of(part)]
+    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.7)
+    return f"; is it {' or '.join(close)}?" if close else "."
 
 
 def _say(text: str, good: bool) -> None:

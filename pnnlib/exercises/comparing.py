@@ -6,23 +6,26 @@ NumPy scalars and bools for Python's, 0/1 for False/True, float32 for float64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from .hints import value_hint
 
 
 @dataclass(frozen=True)
 class Difference:
     """How a value differs from the expected one, in one sentence for the learner.
 
-    kind  "wrong type", "wrong shape" or "wrong values"
-    part  which element, where a tuple of several results is expected
+    kind   "wrong type", "wrong shape" or "wrong values"
+    place  where, if several results are expected: the number of the result, and so on inward
     got, expected: the two arrays, for "wrong values" and "wrong shape"
     """
 
     kind: str
     sentence: str
-    part: int | None = None
+    place: tuple[int, ...] = ()
     got: np.ndarray | None = None
     expected: np.ndarray | None = None
 
@@ -30,40 +33,87 @@ class Difference:
 def difference(value, expected, tolerance: float) -> Difference | None:
     """The first difference between `value` and `expected`, or None where they agree.
 
+    A tuple stands for several results, and so does a list of arrays or of lists; anything else is an array.
+
     >>> difference([1, 2], np.array([1.0, 2.0]), 1e-6)
     >>> difference(None, np.array([1.0, 2.0]), 1e-6).sentence
     'it returned None: is the `return` line missing?'
     >>> difference(np.ones((2, 3)), np.ones((3, 3)), 1e-6).sentence
     'its shape is (2, 3), expected (3, 3): axis 0 has 2, not 3'
+    >>> difference([np.ones(2), np.ones(4)], [np.ones(2), np.ones(3)], 1e-6).place
+    (1,)
     """
-    if isinstance(expected, tuple):
-        return _tuple_difference(value, expected, tolerance)
+    found = form_difference(value, expected)
+    if found:
+        return found
+    for place, one, wanted in leaves(value, expected):
+        got, wanted = as_numbers(one), np.asarray(wanted)
+        if not agree(got, wanted, tolerance):
+            return Difference("wrong values", "the values differ", place, got, wanted)
+    return None
+
+
+def form_difference(value, expected, inner: bool = False) -> Difference | None:
+    """The first difference in type or shape; `inner` where it is only one of several results."""
+    if is_several(expected) and not (inner and _is_row(expected)):
+        return _several_difference(value, expected, inner)
     try:
         got = as_numbers(value)
     except TypeError as error:
         return Difference("wrong type", str(error))
-    expected = np.asarray(expected)
-    if got.shape != expected.shape:
-        return Difference(
-            "wrong shape", _shape_sentence(got.shape, expected.shape), None, got, expected
-        )
-    if not agree(got, expected, tolerance):
-        return Difference("wrong values", "the values differ", None, got, expected)
+    array = np.asarray(expected)
+    if got.shape != array.shape:
+        row = isinstance(expected, (list, tuple)) and isinstance(value, (list, tuple, int))
+        said = f"it is {describe(value)}, expected {describe(expected)}" if inner and row else ""
+        return Difference("wrong shape", said or _shape_sentence(got.shape, array.shape), (), got, array)
     return None
 
 
-def _tuple_difference(value, expected: tuple, tolerance: float) -> Difference | None:
-    wanted = f"{len(expected)} results, separated by commas"
-    if not isinstance(value, (tuple, list)):
+def is_several(expected) -> bool:
+    """Whether what is expected is several results, not one array.
+
+    >>> is_several((0.5, 1)), is_several([1, 2]), is_several([np.ones(2)]), is_several([(1, 2), (3,)])
+    (True, False, True, True)
+    """
+    if isinstance(expected, list):
+        return any(isinstance(item, (list, tuple, np.ndarray)) for item in expected)
+    return isinstance(expected, tuple)
+
+
+def leaves(value, expected, place: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], object, object]]:
+    """Each place of what is expected, with the two values there. Their forms must agree."""
+    if not is_several(expected) or place and _is_row(expected):
+        yield place, value, expected
+    else:
+        for i, (one, wanted) in enumerate(zip(value, expected, strict=True)):
+            yield from leaves(one, wanted, (*place, i))
+
+
+def _is_row(value: list | tuple) -> bool:
+    """A row of numbers, for instance the shape of an array, is one thing where it is one of several."""
+    return all(isinstance(item, (int, float, np.number, np.bool_)) for item in value)
+
+
+def _several_difference(value, expected: tuple | list, inner: bool) -> Difference | None:
+    array = isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind in "biuf"
+    if isinstance(expected, list):
+        wanted, fits = f"a list of {len(expected)}", array or isinstance(value, (list, tuple))
+    else:
+        wanted = f"{len(expected)} entries" if inner else f"{len(expected)} results, separated by commas"
+        fits = isinstance(value, (list, tuple))
+    if value is None:
+        return Difference("wrong type", "it returned None: is the `return` line missing?")
+    if not fits:
         return Difference("wrong type", f"it returned {describe(value)}, expected {wanted}")
     if len(value) != len(expected):
-        return Difference("wrong type", f"it returned {len(value)} results, expected {wanted}")
-    for part, (one, wanted_one) in enumerate(zip(value, expected, strict=True)):
-        if one is None:
-            return Difference("wrong type", "it is None", part)
-        found = difference(one, wanted_one, tolerance)
+        results = isinstance(expected, tuple) and not inner
+        what = f"{len(value)} result{'s' * (len(value) != 1)}" if results else describe(value)
+        return Difference("wrong type", f"it returned {what}, expected {wanted}")
+    for number, (one, wanted_one) in enumerate(zip(value, expected, strict=True)):
+        found = Difference("wrong type", "it is None") if one is None else form_difference(one, wanted_one, inner=True)
         if found:
-            return Difference(found.kind, found.sentence, part, found.got, found.expected)
+            sentence = found.sentence.replace("it returned", "it is", 1)
+            return replace(found, sentence=sentence, place=(number, *found.place))
     return None
 
 
@@ -101,6 +151,59 @@ def _holds_text(value: list | tuple) -> bool:
             seen.add(id(item))
             waiting.extend(item)
     return False
+
+
+class ByValues:
+    """Compares answers number by number; the other way is `features.ByFeatures`."""
+
+    agrees = "agrees with PyTorch", "agree with PyTorch"
+
+    def __init__(self, tolerance: float):
+        self.tolerance = tolerance
+
+    def difference(self, value, expected, case) -> Difference | None:
+        """How `value` differs from what is expected."""
+        return difference(value, expected, self.tolerance)
+
+    def alike(self, value, other, case) -> bool:
+        """Whether `value` could come from the function that gave `other`, a wrong answer."""
+        return difference(value, plain(other), self.tolerance) is None
+
+    def explain(self, found: Difference, others: list[Difference]) -> str:
+        """What is wrong, in a sentence; `others` are the differences in further cases."""
+        same_place = [found, *(other for other in others if other.place == found.place)]
+        return value_hint([(one.got, one.expected) for one in same_place])
+
+    def praise(self, values, expected) -> str:
+        """How closely right answers agree."""
+        worst = max(map(_distance, values, expected), default=0.0)
+        return f" to within {worst:.0e}" if worst else " exactly"
+
+    def repeats(self, value, earlier) -> bool:
+        """Whether this is the right answer to an earlier call, which for a single number is chance."""
+        return (is_several(earlier) or np.size(earlier) > 1) and difference(value, earlier, self.tolerance) is None
+
+    def table(self, value, expected, case) -> list[str]:
+        return []  # the difference itself holds the two arrays to show
+
+
+def plain(value):
+    """A chaff's value in the form in which expected values stand."""
+    if is_several(value):
+        try:
+            return type(value)(map(plain, value)) if isinstance(value, tuple) else np.array(value)
+        except ValueError:  # a list of arrays of different shapes
+            return list(map(plain, value))
+    return np.asarray(value)
+
+
+def _distance(value, expected) -> float:
+    worst = 0.0
+    for _, one, wanted in leaves(value, expected):
+        with np.errstate(invalid="ignore"):  # inf - inf
+            gaps = np.abs(as_numbers(one).astype(float) - wanted)
+        worst = max(worst, float(np.max(gaps[np.isfinite(gaps)], initial=0.0)))
+    return worst
 
 
 def agree(got: np.ndarray, expected: np.ndarray, tolerance: float) -> bool:

@@ -12,15 +12,11 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from .calling import Outcome, call
-from .comparing import Difference, as_numbers, difference
+from .comparing import Difference
 from .exercise import Case, Chaff, Exercise
-from .hints import option_hint, order_hint, value_hint
-
-
-WIDTH = 80  # characters; a notebook breaks longer lines within words
+from .hints import option_hint, order_hint
+from .showing import WIDTH, answer_lines, labelled, place_name, side_by_side
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outco
     'not written yet: replace the line `raise NotImplementedError` by your own code.'
     """
     expected = [exercise.oracle(*case.args, **case.options) for case in cases]
-    failures, agree, worst = [], 0, 0.0
+    failures, agree = [], 0
     for case, outcome, answer in zip(cases, outcomes, expected, strict=False):
         failure = _failure(exercise, case, outcome, answer)
         if failure:
@@ -108,7 +104,6 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outco
             agree += failure.value_is_right
         else:
             agree += 1
-            worst = max(worst, _distance(outcome.value, answer))
     right = _criteria(exercise, cases, failures, len(outcomes))
     common = {
         "exercise": exercise.name,
@@ -119,8 +114,8 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outco
         "criteria": right,
     }
     if not failures:
-        closely = f"to within {worst:.0e}" if worst else "exactly"
-        sentence = f"right. All {len(cases)} cases agree with PyTorch {closely}."
+        closely = exercise.comparison.praise([outcome.value for outcome in outcomes], expected)
+        sentence = f"right. All {len(cases)} cases {exercise.comparison.agrees[1]}{closely}."
         return Verdict(kind="passed", sentence=sentence, **common)
 
     named = recognise(exercise, cases, outcomes, expected)
@@ -136,7 +131,7 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outco
         shown, remembered = memory
         kind = shown.kind
 
-    count = f"{agree} of {len(cases)} cases agree{'s' if agree == 1 else ''} with PyTorch."
+    count = counted(exercise, agree, len(cases))
     if memory:
         explanation = remembered
     elif named:
@@ -152,6 +147,10 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outco
     )
 
 
+def counted(exercise: Exercise, agree: int, cases: int) -> str:
+    return f"{agree} of {cases} cases {exercise.comparison.agrees[agree != 1]}."
+
+
 def _failure(exercise: Exercise, case: Case, outcome: Outcome, expected) -> _Failure | None:
     sentences = {
         "missing": f"there is no function `{exercise.name}`"
@@ -164,10 +163,10 @@ def _failure(exercise: Exercise, case: Case, outcome: Outcome, expected) -> _Fai
     }
     if outcome.kind in sentences:
         return _Failure(case, outcome, expected, outcome.kind, sentences[outcome.kind])
-    found = difference(outcome.value, expected, exercise.tolerance)
+    found = exercise.comparison.difference(outcome.value, expected, case)
     if found and found.kind != "wrong values":
         full_stop = "" if found.sentence.endswith("?") else "."
-        sentence = f"{_result_name(exercise, found)}{found.sentence}{full_stop}"
+        sentence = f"{_which(exercise, found, expected)}{found.sentence}{full_stop}"
         return _Failure(case, outcome, expected, found.kind, sentence, found)
     if outcome.changed:
         names = " and ".join(f"`{name}`" for name in outcome.changed)
@@ -185,11 +184,8 @@ def _not_written(exercise: Exercise, outcome: Outcome) -> str:
     return "not written yet: replace the line `raise NotImplementedError` by your own code."
 
 
-def _result_name(exercise: Exercise, found: Difference) -> str:
-    if found.part is None:
-        return ""
-    name = f"`{exercise.results[found.part]}`" if exercise.results else f"result number {found.part + 1}"
-    return f"{name} is wrong: "
+def _which(exercise: Exercise, found: Difference, expected) -> str:
+    return f"{place_name(found.place, expected, exercise.results)} is wrong: " if found.place else ""
 
 
 def _criteria(exercise, cases, failures, seen: int) -> dict[str, bool]:
@@ -216,20 +212,21 @@ def recognise(
 
 
 def _reproduces(exercise, chaff, cases, outcomes, expected) -> bool:
+    compare = exercise.comparison
     telling = False  # at least one value must be wrong, and wrong in the chaff's way
     for case, outcome, answer in zip(cases, outcomes, expected, strict=False):
         wrong = call(chaff.function, *case.arguments)
         if wrong.kind == "raised" and outcome.kind == "returned":
             # a mask that does not fit stops one program and gives another an empty array
-            if difference(outcome.value, answer, exercise.tolerance) is None:
+            if compare.difference(outcome.value, answer, case) is None:
                 return False
             continue
         if wrong.kind != outcome.kind:
             return False
         if outcome.kind == "returned":
-            if difference(outcome.value, _plain(wrong.value), exercise.tolerance):
+            if not compare.alike(outcome.value, wrong.value, case):
                 return False
-            telling = telling or difference(outcome.value, answer, exercise.tolerance) is not None
+            telling = telling or compare.difference(outcome.value, answer, case) is not None
     return telling
 
 
@@ -245,9 +242,7 @@ def _memory(exercise, cases, outcomes, expected, failures) -> tuple[_Failure, st
     for i, outcome in enumerate(outcomes):
         failure = wrong.get(id(outcome))
         if failure and failure.kind == "wrong values" and any(
-            (isinstance(earlier, tuple) or np.size(earlier) > 1)
-            and difference(outcome.value, earlier, exercise.tolerance) is None
-            for earlier in expected[:i]
+            exercise.comparison.repeats(outcome.value, earlier) for earlier in expected[:i]
         ):
             return failure, (
                 "This is the right answer to an earlier call: is something kept between calls, or are the "
@@ -256,34 +251,18 @@ def _memory(exercise, cases, outcomes, expected, failures) -> tuple[_Failure, st
     return None
 
 
-def _plain(value):
-    """A chaff's value in the form in which expected values stand."""
-    return tuple(map(np.asarray, value)) if isinstance(value, tuple) else np.asarray(value)
-
-
-def _distance(value, expected) -> float:
-    if isinstance(expected, tuple):
-        return max(map(_distance, value, expected))
-    gaps = np.abs(as_numbers(value).astype(float) - expected)
-    return float(np.max(gaps[np.isfinite(gaps)], initial=0.0))
-
-
 def _explain(exercise, shown: _Failure, failures, cases, agree: int) -> str:
     failing = [f.case for f in failures]
     if agree and order_hint(cases, failing):
         return order_hint(cases, failing)
     if shown.kind == "wrong values":
         others = [f.difference for f in failures if f.kind == shown.kind and f is not shown]
-        same_part = [shown.difference, *(d for d in others if d.part == shown.difference.part)]
-        values = value_hint([(d.got, d.expected) for d in same_part])
-        explanation = f"{_result_name(exercise, shown.difference)}{values[:1].lower()}{values[1:]}"
+        values = exercise.comparison.explain(shown.difference, others)
+        explanation = f"{_which(exercise, shown.difference, shown.expected)}{values[:1].lower()}{values[1:]}"
     else:
         explanation = shown.sentence
     pattern = option_hint(cases, failing) if agree else ""
     return " ".join(filter(None, [explanation[:1].upper() + explanation[1:], pattern]))
-
-
-# How a case is shown ----------------------------------------------------------------------
 
 
 def _show(exercise: Exercise, failure: _Failure) -> str:
@@ -292,41 +271,12 @@ def _show(exercise: Exercise, failure: _Failure) -> str:
     names = exercise.parameters[: len(case.args)]
     lines = [f"The smallest case that goes wrong: {exercise.name}({', '.join(names)}{options}) with"]
     for name, value in zip(names, case.args, strict=True):
-        lines += _labelled(name, value)
-    found = failure.difference
+        lines += labelled(name, value)
+    value, found = failure.outcome.value, failure.difference
     if found is not None and found.got is not None:
-        lines += ["", *_side_by_side(found.got, found.expected)]
+        lines += ["", *side_by_side(found.got, found.expected)]
+    elif found is not None and found.kind == "wrong values":
+        lines += ["", *exercise.comparison.table(value, failure.expected, case)]
     elif failure.outcome.kind == "returned" and failure.kind != "changed arguments":
-        lines += ["", "PyTorch's answer", *_array_text(failure.expected).splitlines()]
+        lines += ["", "PyTorch's answer", *answer_lines(failure.expected)]
     return "\n".join(lines)
-
-
-def _labelled(name: str, value) -> list[str]:
-    rows = _array_text(value).splitlines()
-    head = f"{name} = "
-    return [head + rows[0], *(" " * len(head) + row for row in rows[1:])]
-
-
-def _array_text(value) -> str:
-    if isinstance(value, tuple) and any(isinstance(v, np.ndarray) for v in value):
-        return "\n".join(map(_array_text, value))
-    if isinstance(value, np.ndarray) and value.ndim > 4:
-        return f"(too many axes to show, {value.ndim})"
-    if isinstance(value, (np.ndarray, float)):
-        return np.array2string(
-            np.asarray(value), precision=4, suppress_small=True, threshold=80, edgeitems=3
-        )
-    return repr(value)
-
-
-def _side_by_side(got: np.ndarray, expected: np.ndarray) -> list[str]:
-    shapes = [f", shape {value.shape}" if got.shape or expected.shape else "" for value in (got, expected)]
-    left = [f"your answer{shapes[0]}", *_array_text(got).splitlines()]
-    right = [f"PyTorch's{shapes[1]}", *_array_text(expected).splitlines()]
-    width = max(map(len, left)) + 4
-    if width + max(map(len, right)) > WIDTH:
-        return [*left, "", *right]
-    height = max(len(left), len(right))
-    left += [""] * (height - len(left))
-    right += [""] * (height - len(right))
-    return [f"{a:<{width}}{b}".rstrip() for a, b in zip(left, right, strict=True)]

@@ -14,6 +14,10 @@ A part of the lecture declares its exercises like this:
     @cross_correlate.chaff("You rotated the mask: …")
     def rotated(x, h):
         return <the wrong answer>
+
+Arguments that are functions or random generators stand in a case as `given`
+has them. Where chance is in the answer, `@cross_correlate.features` says what
+is compared instead of its values: see `features`.
 """
 
 from __future__ import annotations
@@ -22,49 +26,18 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import default_rng  # a student may patch np.random
 
 from .calling import same
+from .case import Case
+from .comparing import ByValues
+from .features import ByFeatures
+from .given import fresh
 
 PUBLIC_SEED = "public"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One call of the student's function: positional arguments, then options by name.
-
-    `criterion` names the share of the points that this case decides. A right
-    answer to "basic" is the ground for all others. Without `by_name` the
-    options, which then are the first of the signature, are passed in their
-    places.
-    """
-
-    args: tuple
-    options: Mapping = field(default_factory=dict)
-    criterion: str = "basic"
-    by_name: bool = True
-
-    @property
-    def arguments(self) -> tuple[tuple, dict]:
-        """What the function is called with: arguments in their places, and by name.
-
-        >>> Case((7, 3), {"stride": 2}, by_name=False).arguments
-        ((7, 3, 2), {})
-        """
-        if self.by_name:
-            return self.args, dict(self.options)
-        return (*self.args, *self.options.values()), {}
-
-    @property
-    def size(self) -> int:
-        """How much a reader has to think of; the smallest failing case is shown. An option is worth many numbers."""
-        return sum(np.size(a) for a in self.args if not _ragged(a)) + 50 * len(self.options)
-
-
-def _ragged(value) -> bool:
-    return isinstance(value, (list, tuple)) and len({np.ndim(v) for v in value}) > 1
 
 
 @dataclass(frozen=True)
@@ -76,8 +49,9 @@ class Chaff:
     function: Callable
 
 
-def _on_one_thread(oracle: Callable) -> Callable:
-    """Sums of a few numbers are not worth waking other threads for: it takes many times longer."""
+def _prepared(oracle: Callable) -> Callable:
+    """The oracle, with fresh arguments and on one thread: sums of a few numbers are not worth waking
+    other threads for, it takes many times longer."""
 
     @functools.wraps(oracle)
     def run(*args, **options):
@@ -86,7 +60,7 @@ def _on_one_thread(oracle: Callable) -> Callable:
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            return oracle(*args, **options)
+            return oracle(*fresh(args), **fresh(options))
         finally:
             torch.set_num_threads(before)
 
@@ -101,7 +75,7 @@ class Exercise:
         part: "part_d", from the module that declares it.
         parameters: names of the arguments.
         points: what it is worth; `criteria` says which cases decide which share.
-        tolerance: largest allowed difference, relative to the size of the answer.
+        comparison: of a student's value with the oracle's, by values or by features.
         results: names of the results, where there are several.
         chaffs: the wrong answers that are recognised.
     """
@@ -114,10 +88,10 @@ class Exercise:
         self.returns = " ".join(inspect.getdoc(oracle).split())
         self.parameters = tuple(inspect.signature(oracle).parameters)
         self.signature = f"{self.name}{inspect.signature(oracle)}"
-        self.oracle = _on_one_thread(oracle)
+        self.oracle = _prepared(oracle)
         self.criteria = dict(criteria)
         self.points = sum(criteria.values())
-        self.tolerance = tolerance
+        self.comparison: ByValues | ByFeatures = ByValues(tolerance)
         self.results = results
         self.chaffs: list[Chaff] = []
         self._cases: Callable[[np.random.Generator], Iterator[Case]] | None = None
@@ -126,6 +100,11 @@ class Exercise:
         """Declare the cases: `draw(rng)` yields them."""
         self._cases = draw
         return draw
+
+    def features(self, describe: Callable) -> Callable:
+        """Declare what right answers have in common where chance is in them: see `features`."""
+        self.comparison = ByFeatures(describe)
+        return describe
 
     def chaff(self, why: str) -> Callable[[Callable], Callable]:
         """Declare a wrong answer together with the sentence that explains it."""
@@ -145,10 +124,13 @@ class Exercise:
         >>> len(convolve.draw("my seed")) == len(convolve.draw("another"))
         True
         """
+        # what a student sees of the cases, seeds of generators among them, comes from a hash and not from the secret
         digest = hashlib.sha256(f"{seed}/{self.name}".encode()).digest()
-        rng = np.random.default_rng(list(digest))
+        rng = default_rng(list(digest))
         cases, others = list(self._cases(rng)), list(self._cases(rng))
-        twin = next(b for a, b in zip(cases, others, strict=True) if not same(a.args, b.args))
+        twin = next((b for a, b in zip(cases, others, strict=True) if not same(a.args, b.args)), None)
+        if twin is None:
+            raise ValueError(f"{self.name}: no case is drawn from rng, so all could be learnt by heart")
         unknown = {case.criterion for case in cases} ^ set(self.criteria)
         if unknown:
             raise ValueError(f"{self.name}: criteria and cases disagree about {sorted(unknown)}")

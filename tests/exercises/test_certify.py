@@ -1,59 +1,95 @@
 """Certified: every wheat earns full marks, every chaff loses them and is named, on public and secret seeds."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from grading import certify as certifying
 from grading.__main__ import app
+from grading.build import engine_points
 from grading.certify import SECRET_SEEDS, certify
 from grading.wheats import wheats_of
 from pnnlib.exercises import exercises_of
+from pnnlib.exercises.check import PARTS
 from pnnlib.exercises.exercise import PUBLIC_SEED, Case, Exercise
 
-# how many wrong answers the plan of the course lists for each exercise, at the least
+# the exercises of each part, and how many wrong answers the plan of the course lists for each, at the least
 LISTED = {
-    "cross_correlate": 5, "convolve": 2, "threshold_layer": 3, "output_size": 5, "cross_correlate_general": 7,
-    "mask_as_matrix": 3, "conv_layer": 6, "conv_1x1": 3, "conv_layer_backward": 5, "receptive_field": 4,
+    "part_a": {
+        "is_deep": 2, "count_parameters": 4, "mlp_forward": 4, "count_linear_pieces": 3, "rnn_forward": 5, "unfold": 3,
+        "bptt": 4,
+    },
+    "part_b": {
+        "sigmoid_derivative": 3, "tanh_derivative": 3, "chain_forward": 3, "chain_updates": 6, "chain_factors": 3,
+        "layers_to_vanish": 5, "gradient_norms": 5,
+    },
+    "part_c": {
+        "relu": 2, "leaky_relu": 2, "leaky_relu_derivative": 3, "prelu_backward": 5, "xavier_uniform": 4,
+        "xavier_normal": 4, "kaiming_uniform": 3, "kaiming_normal": 3, "momentum_step": 5, "adagrad_step": 4,
+        "rmsprop_step": 3, "adam_step": 6, "nadam_step": 4, "batch_norm": 6, "update_running": 3,
+        "batch_norm_backward": 4, "residual": 3, "residual_backward": 2,
+    },
+    "part_d": {
+        "cross_correlate": 6, "convolve": 3, "threshold_layer": 4, "output_size": 6, "cross_correlate_general": 8,
+        "mask_as_matrix": 4, "conv_layer": 7, "conv_1x1": 4, "conv_layer_backward": 6, "receptive_field": 5,
+    },
+    "part_e": {
+        "max_pool": 4, "average_pool": 4, "global_average_pool": 3, "cross_channel_max_pool": 3, "max_pool_backward": 4,
+        "flatten": 3, "cross_entropy": 6, "cnn_shapes": 4, "parallel": 3, "train_cnn": 4,
+    },
+    "part_f": {
+        "count_cnn_parameters": 4, "shift": 3, "augment": 5, "dropout": 5, "dropout_backward": 3, "fine_tune_step": 4,
+        "fgsm": 4, "attack": 4, "shortcut_gap": 3,
+    },
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module", params=PARTS)
+def part(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def matrix():
-    return {public.exercise: (public, secret) for public, secret in certify("part_d")}
+def matrix(part):
+    return {public.exercise: (public, secret) for public, secret in certify(part)}
 
 
-def test_all_exercises_are_certified(matrix):
-    assert list(matrix) == list(LISTED) == list(exercises_of("part_d"))
+def test_all_exercises_are_there(part):
+    assert set(exercises_of(part)) == set(LISTED[part])
     assert len(SECRET_SEEDS) == 20 and PUBLIC_SEED not in SECRET_SEEDS
 
 
-@pytest.mark.parametrize("name", LISTED)
-def test_certified(matrix, name):
-    chaffs = len(exercises_of("part_d")[name].chaffs)
-    wheats = len(wheats_of("part_d")[name])
-    assert chaffs > LISTED[name] and wheats >= 2
-    for row, seeds in zip(matrix[name], (1, 20), strict=True):
-        assert row.faults == ()
-        assert (row.wheats, row.chaffs) == (wheats * seeds, chaffs * seeds)
-        assert (row.accepted, row.killed, row.named) == (row.wheats, row.chaffs, row.chaffs)
+def test_a_name_belongs_to_one_exercise():
+    assert max(Counter(name for part in PARTS for name in exercises_of(part)).values()) == 1
 
 
-@pytest.mark.parametrize("name", LISTED)
-def test_points_are_split_and_every_case_is_drawn_anew(name):
-    exercise = exercises_of("part_d")[name]
-    first, second = exercise.draw("a"), exercise.draw("b")
-    assert {case.criterion for case in first} == set(exercise.criteria)
-    assert [c.criterion for c in first] == [c.criterion for c in second]
-    changed = sum(str(a.args) != str(b.args) for a, b in zip(first, second, strict=True))
-    assert changed >= len(first) / 2, "secret cases must not be the public ones"
-    again = exercise.draw("a")
-    assert all(str(a.args) == str(b.args) for a, b in zip(first, again, strict=True))
-    assert first[-1] is first[0], "the first case comes again: state that leaks is seen"
+def test_certified(part, matrix):
+    assert list(matrix) == list(exercises_of(part))
+    for name, exercise in exercises_of(part).items():
+        chaffs, wheats = len(exercise.chaffs), len(wheats_of(part)[name])
+        assert chaffs >= LISTED[part][name] and wheats >= 2, name
+        for row, seeds in zip(matrix[name], (1, 20), strict=True):
+            assert row.faults == ()
+            assert (row.wheats, row.chaffs) == (wheats * seeds, chaffs * seeds)
+            assert (row.accepted, row.killed, row.named) == (row.wheats, row.chaffs, row.chaffs)
 
 
-def test_the_points_of_part_d():
-    assert sum(exercise.points for exercise in exercises_of("part_d").values()) == 18  # and two questions
+def test_points_are_split_and_every_case_is_drawn_anew(part):
+    for name, exercise in exercises_of(part).items():
+        first, second = exercise.draw("a"), exercise.draw("b")
+        assert {case.criterion for case in first} == set(exercise.criteria)
+        assert [c.criterion for c in first] == [c.criterion for c in second]
+        changed = sum(str(a.args) != str(b.args) for a, b in zip(first, second, strict=True))
+        assert changed >= len(first) / 2, f"{name}: secret cases must not be the public ones"
+        again = exercise.draw("a")
+        assert all(str(a.args) == str(b.args) for a, b in zip(first, again, strict=True))
+        assert first[-1] is first[0], "the first case comes again: state that leaks is seen"
+
+
+def test_exercises_and_questions_make_20_points(part):
+    assert sum(engine_points(part).values()) == pytest.approx(20)
 
 
 # What certify must notice -----------------------------------------------------------------
@@ -114,11 +150,11 @@ def test_a_fault_is_found(rows, chaffs, wheats, said):
     assert any(said in fault for fault in secret.faults)
 
 
-def test_the_command_prints_the_matrix(matrix, monkeypatch):
+def test_the_command_prints_the_matrix(part, matrix, monkeypatch):
     monkeypatch.setattr(certifying, "certify", lambda part: list(matrix.values()))
-    result = CliRunner().invoke(app, ["certify", "part_d"])
+    result = CliRunner().invoke(app, ["certify", part])
     assert result.exit_code == 0 and result.stdout.rstrip().endswith("certified")
-    assert all(name in result.stdout for name in LISTED)
+    assert all(name in result.stdout for name in LISTED[part])
 
 
 def test_the_command_fails_if_one_cell_is_wrong(rows, monkeypatch):

@@ -7,6 +7,7 @@ from pnnlib.conv import conv2d
 from pnnlib.conv import cross_correlate as right
 from pnnlib.exercises import check, check_question, exercises_of
 from pnnlib.exercises.calling import call
+from pnnlib.exercises.check import PARTS
 from pnnlib.exercises.diagnosis import diagnose
 from pnnlib.exercises.hints import value_hint
 
@@ -299,6 +300,22 @@ def test_check_of_something_else(given, said):
         check(given)
     (line,) = caught.value._render_traceback_()
     assert line.startswith("✗ check: ") and "Traceback" not in line
+
+
+def test_a_name_that_is_nearly_right_is_found():
+    namespace = {"check": check}
+    for name, said in (("conv_layr", "is it conv_layer"), ("my_own_thing", "the exercise gives."), ("x" * 10_000, "the exercise gives.")):
+        with pytest.raises(TypeError, match=said) as caught:
+            exec(f"def {name}(x): pass\ncheck({name})", namespace)
+        assert len(str(caught.value)) < 200 + len(name)
+
+
+def test_the_parts_are_the_modules_that_there_are():
+    assert list(PARTS) == sorted(PARTS) and "part_d" in PARTS
+    for part in PARTS:
+        assert {exercise.part for exercise in exercises_of(part).values()} == {part}
+    with pytest.raises(ValueError, match="there is no 'part_z'; the parts are .*part_d"):
+        exercises_of("part_z")
 
 
 def test_check_warns_of_what_is_not_there_when_marking(capsys):

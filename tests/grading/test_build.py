@@ -21,6 +21,7 @@ from grading import build as building
 from grading.build import BEGIN, END, BuildError, build, engine_points, read_master
 from grading.handin import grade_id
 from grading.questions import questions_of
+from pnnlib.exercises.calling import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "grading" / "source"
@@ -142,6 +143,16 @@ def test_the_release_has_stubs_and_the_source_solutions(tiny):
     solved = cells_by_id(tiny.course / "source/part_x/part_x_tiny.ipynb")
     assert "return two * x" in solved["double"].source and 'answer_1 = "b"' in solved["question-1"].source
     assert list(solved) == list(released)
+
+
+@pytest.mark.parametrize("answer, wanted", [
+    ('"b"', "your letter instead of None"), ("0.5", "your number instead of None"), ("-0.5", "your number instead of None"),
+    ("[0.5, -1]", "your 2 numbers [..., ...] instead of None"), ("0.5, 1, 2", "your 3 numbers [..., ..., ...] instead of None"),
+])  # fmt: skip
+def test_the_stub_of_a_question_says_what_is_wanted(tiny, answer, wanted):
+    tiny.write(edited(('answer_1 = "b"', f"answer_1 = {answer}")))
+    tiny.build()
+    assert cells_by_id(tiny.student)["question-1"].source == f"answer_1 = None  # {wanted}"
 
 
 def test_nbgraders_metadata_is_complete(tiny):
@@ -351,7 +362,7 @@ def test_nothing_of_a_solution_is_released(released):
         text = "\n".join(strings(nbformat.read(path, as_version=4)))
         assert [line for line in secrets if line in text] == [], path.name
         assert not re.search(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)", text), path.name
-        assert not re.search(r"""^\s*answer_\d+\s*=\s*["']""", text, re.MULTILINE), path.name  # "# answer_1 =" may be
+        assert not re.search(r"^\s*answer_\d+ *=(?! *None)", text, re.MULTILINE), path.name  # "# answer_1 =" may be
         assert not re.search(r"^\s*(import|from) grading\b", text, re.MULTILINE), path.name
 
 
@@ -376,8 +387,10 @@ def test_the_answers_in_the_masters_are_the_judges(master):
     for cell in master.content.cells:
         if grade_id(cell) in questions:
             for node in ast.parse(cell.source).body:
-                answers[grade_id(cell)] = node.value.value  # the last assignment counts
-    assert answers == {name: question.right for name, question in questions.items()}
+                answers[grade_id(cell)] = ast.literal_eval(node.value)  # the last assignment counts
+    assert answers.keys() == questions.keys()
+    for name, question in questions.items():
+        assert question.diagnose(Outcome("returned", answers[name])).passed, name
 
 
 HEADING = re.compile(
