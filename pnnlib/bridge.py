@@ -146,7 +146,7 @@ def _copies(arrays):
 
 
 def to_torch(model):
-    """Return the same network as a PyTorch module, with the same weights and in the same mode.
+    """Return the same network as a PyTorch module, with the same weights, and each layer in the same mode.
 
     PyTorch's own modules where there are some; `Residual`, `Parallel` and the few
     others that PyTorch leaves to be written by hand are in `MODULES`.
@@ -157,18 +157,18 @@ def to_torch(model):
       (1): ReLU()
     )
     """
-    module = _build(model)
-    dtype = next((p.data.dtype for p in model.parameters()), np.dtype(np.float64))
-    module.to(torch.float32 if dtype == np.float32 else torch.float64)
-    module.load_state_dict({name: torch.tensor(value) for name, value in model.state_dict().items()})
-    return module.train(model.training)
+    state = {name: torch.tensor(value) for name, value in model.state_dict().items()}
+    floats = [value.dtype for value in state.values() if value.is_floating_point()]
+    module = _build(model).to(floats[0] if floats else torch.float64)
+    module.load_state_dict(state)
+    return module
 
 
 def from_torch(module):
-    """Return the same network in NumPy, with the same weights and in the same mode.
+    """Return the same network in NumPy, with the same weights, and each layer in the same mode.
 
     Takes the modules that `to_torch` makes. What has no counterpart here, such as
-    groups, is refused by name.
+    groups or weights that are used in two places, is refused by name.
 
     >>> from_torch(torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU()))
     Sequential(
@@ -176,11 +176,15 @@ def from_torch(module):
       (1): ReLU()
     )
     """
-    model = _rebuild(module)
-    parameter = next(module.parameters(), torch.zeros((), dtype=torch.float64))
-    model.astype(np.float32 if parameter.dtype == torch.float32 else np.float64)
-    model.load_state_dict({name: value.detach().cpu().numpy() for name, value in module.state_dict().items()})
-    return model.train(module.training)
+    seen = set()
+    for name, inner in module.named_modules(remove_duplicate=False):
+        if id(inner) in seen and any(True for _ in inner.parameters()):
+            raise ValueError(
+                f"from_torch: every layer with weights must stand in one place only, got {name} a second time: "
+                f"here, each layer has its own"
+            )
+        seen.add(id(inner))
+    return _rebuild(module)
 
 
 class _Residual(torch.nn.Module):
@@ -218,7 +222,7 @@ class _Flatten(torch.nn.Module):
 
     def forward(self, x):
         # column by column is row by row of the transposed map
-        return (x.transpose(2, 3) if self.order == "F" and x.ndim == 4 else x).flatten(1)
+        return (x.permute(0, 1, *reversed(range(2, x.ndim))) if self.order == "F" else x).flatten(1)
 
 
 class _CrossChannelMaxPool(torch.nn.Module):
@@ -254,6 +258,12 @@ ONLY = {
 
 
 def _build(model):
+    module = _module_for(model)
+    module.training = model.training
+    return module
+
+
+def _module_for(model):
     name = type(model).__name__
     if type(model) is layers.Sequential:
         return torch.nn.Sequential(*map(_build, model))
@@ -263,7 +273,8 @@ def _build(model):
         return _Residual(_build(model.body), None if model.shortcut is None else _build(model.shortcut))
     if type(model) is not getattr(layers, name, None):
         raise TypeError(
-            f"to_torch: every layer must be one of pnnlib.layers, got {name}: write it as a torch.nn.Module yourself"
+            f"to_torch: every layer must be one of pnnlib.layers, got {_full_name(model)}: "
+            f"write it as a torch.nn.Module yourself"
         )
     options = model.options()
     if name == "Flatten" and options["order"] == "C":
@@ -272,7 +283,13 @@ def _build(model):
 
 
 def _rebuild(module):
-    if isinstance(module, torch.nn.Sequential):
+    model = _layer_for(module)
+    model.training = module.training
+    return model
+
+
+def _layer_for(module):
+    if type(module).forward is torch.nn.Sequential.forward:
         return layers.Sequential(*map(_rebuild, module))
     if isinstance(module, _Parallel):
         return layers.Parallel(*map(_rebuild, module))
@@ -285,8 +302,8 @@ def _rebuild(module):
     counterpart = getattr(layers, name, None)
     if counterpart is None or kind is torch.nn.RNN:
         raise TypeError(
-            f"from_torch: no counterpart in pnnlib.layers for {kind.__name__}: the names are the same on both sides, "
-            f"and for what PyTorch leaves to be written by hand see bridge.MODULES"
+            f"from_torch: no counterpart in pnnlib.layers for {_full_name(module)}: the names are the same on both "
+            f"sides, and for what PyTorch leaves to be written by hand see bridge.MODULES"
         )
     for setting, value in ONLY.items():
         if getattr(module, setting, value) != value:
@@ -298,7 +315,25 @@ def _rebuild(module):
     options = {name: getattr(module, name) for name in names}
     if "bias" in options and not isinstance(options["bias"], bool):
         options["bias"] = options["bias"] is not None
-    return counterpart(**options)
+    if isinstance(options.get("padding"), str) or options.get("dim", 0) is None:
+        raise ValueError(f"from_torch: {kind.__name__} must have numbers for its options, got {options}")
+    return _with_weights_of(module, counterpart(**options))
+
+
+def _with_weights_of(module, layer):
+    state = module.state_dict()
+    floats = {value.dtype for value in state.values() if value.is_floating_point()}
+    if floats - {torch.float32, torch.float64}:
+        raise ValueError(f"from_torch: weights must be float32 or float64, got {floats}: module.float() first")
+    if floats:
+        layer.astype(np.float64 if torch.float64 in floats else np.float32)
+    layer.load_state_dict({name: value.detach().cpu().numpy() for name, value in state.items()})
+    return layer
+
+
+def _full_name(thing):
+    kind = thing if isinstance(thing, type) else type(thing)
+    return f"{kind.__module__}.{kind.__name__}"
 
 
 OPTIMISERS = {
@@ -312,61 +347,102 @@ OPTIMISERS = {
 }
 
 
-def _compare_networks(model, module, x=None, *, steps=5, rng, atol):
-    if x is None:
-        raise TypeError("compare: two networks need an input to be compared on: compare(model, module, x)")
+def _compare_networks(model, module, x=None, *more, steps=5, rng, atol):
+    if x is None or more:
+        raise TypeError(
+            f"compare: two networks need one input to be compared on, compare(model, module, x), got {1 + len(more)}"
+            if more else "compare: two networks need an input to be compared on: compare(model, module, x)"
+        )
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"compare: a network must be compared with a torch.nn.Module, got {_full_name(module)}")
     rng = np.random.default_rng(rng)
     x = np.array(x, np.float64)
     ours, theirs = _twins(model, module)
+    pairs = _pairs(ours, theirs)
     with _same_masks(ours, theirs):
         tensor = torch.tensor(x, requires_grad=True)
         y, torch_y = ours(x), theirs(tensor)
+        if not isinstance(torch_y, torch.Tensor):
+            raise TypeError(
+                f"compare: the module must return one tensor, got a {type(torch_y).__name__}: "
+                f"to_torch makes an RNN that returns its hidden states alone"
+            )
         lines = [_line("y", y, torch_y, atol)]
+        if np.shape(y) != tuple(torch_y.shape):
+            return Comparison(type(model).__name__, tuple(lines))
         dy = np.asarray(rng.normal(size=tuple(torch_y.shape)))
         dx = ours.backward(dy)
         torch_y.backward(torch.tensor(dy))
     lines.append(_line("dx", dx, torch.zeros_like(tensor) if tensor.grad is None else tensor.grad, atol))
-    parameters = dict(ours.named_parameters())
-    for name, torch_parameter in theirs.named_parameters():
-        lines.append(_line(f"d {name}", parameters[name].grad, torch_parameter.grad, atol))
-    lines += [_line(name, ours.state_dict()[name], value, atol) for name, value in theirs.named_buffers()]
+    for name, parameter, torch_parameter in pairs:
+        if torch_parameter.grad is not None:  # else it is frozen, or not used
+            lines.append(_line(f"d {name}", parameter.grad, torch_parameter.grad, atol))
+    state = ours.state_dict()
+    lines += [_line(name, state[name], value, atol) for name, value in theirs.named_buffers() if name in state]
     target = rng.normal(size=dy.shape)
-    for name in OPTIMISERS if parameters and steps else ():
-        lines.append(_train_both(name, *_twins(model, module), x, target, steps, atol))
+    for name in OPTIMISERS if pairs and steps else ():
+        lines.append(_train_both(name, *_twins(model, module), x, target, steps, atol, rng))
     return Comparison(type(model).__name__, tuple(lines))
 
 
-def _train_both(name, model, module, x, target, steps, atol):
-    """Return the line that says how far the parameters are apart after some steps."""
+def _pairs(model, module):
+    """Return (name, our parameter, PyTorch's): of the same name, or in order where only the names differ."""
+    ours, theirs = list(model.named_parameters()), list(module.named_parameters())
+    shapes = [[tuple(getattr(p, "data", p).shape) for _, p in side] for side in (ours, theirs)]
+    names = [[name for name, _ in side] for side in (ours, theirs)]
+    if sorted(names[0]) == sorted(names[1]):
+        found = dict(ours)
+        return [(name, found[name], p) for name, p in theirs]
+    if shapes[0] == shapes[1]:
+        return [(name, ours[i][1], p) for i, (name, p) in enumerate(theirs)]
+    only = [", ".join(n for n in side if n not in other) or "none" for side, other in (names, names[::-1])]
+    raise ValueError(
+        f"compare: both networks must have the same parameters, only in pnnlib's: {only[0]}; only in PyTorch's: {only[1]}"
+    )
+
+
+def _train_both(name, model, module, x, target, steps, atol, rng):
+    """Return the line that says how far the parameters, and the result, are apart after some steps.
+
+    No two programs round alike, and steps can blow rounding up: an adaptive rate
+    makes a large step of a gradient that is 0 but for rounding, such as that of a
+    bias before batch normalisation. So PyTorch is trained a second time, with
+    inputs that differ in the last digit. As far as it then differs from itself,
+    times 100, we may differ from it.
+    """
     ours, theirs, options = OPTIMISERS[name]
-    felt = dict.fromkeys((n for n, _ in module.named_parameters()), 0.0)  # the largest gradient of each parameter
-    with _float64():
-        optimiser, torch_optimiser = ours(model.parameters(), **options), theirs(module.parameters(), **options)
-        with _same_masks(model, module):
-            for _ in range(steps):
-                y = model(x)
-                torch_y = module(torch.tensor(x))
-                model.backward(mse_loss(y, target)[1])
-                optimiser.step()
+    shaken = copy.deepcopy(module)
+    shaken_x = x * (1 + 1e-15 * rng.normal(size=x.shape))
+    pairs, others = _pairs(model, module), dict(shaken.named_parameters())
+    with _float64(), _same_masks(model, module), _same_masks(model, shaken):
+        optimiser = ours([p for _, p, _ in pairs], **options)
+        torch_optimisers = [theirs(m.parameters(), **options) for m in (module, shaken)]
+        for _ in range(steps):
+            y = model(x)
+            torch_ys = [module(torch.tensor(x)), shaken(torch.tensor(shaken_x))]
+            model.backward(mse_loss(y, target)[1])
+            for _, parameter, torch_parameter in pairs:
+                if not torch_parameter.requires_grad:
+                    parameter.grad = None  # frozen in PyTorch
+            optimiser.step()
+            for torch_y, torch_optimiser in zip(torch_ys, torch_optimisers):
                 torch_optimiser.zero_grad()
                 torch.nn.functional.mse_loss(torch_y, torch.tensor(target)).backward()
                 torch_optimiser.step()
-                for n, p in module.named_parameters():
-                    felt[n] = max(felt[n], 0.0 if p.grad is None else float(p.grad.abs().max()))
-    parameters = dict(model.named_parameters())
-    lines = [_line(n, parameters[n].data, p, atol) for n, p in module.named_parameters()]
-    # A bias before batch normalisation changes nothing. Its gradient is 0 but for rounding, which adaptive
-    # rates turn into steps of any size: on these, no two programs agree, nor need they.
-    silent = {n for n, most in felt.items() if most <= 1e-12 * max(felt.values())}
-    lines = [line for line in lines if line.name not in silent or line.agrees] + [_line("y", y, torch_y, atol)]
+    values = [(n, p.data, torch_p, others[n]) for n, p, torch_p in pairs] + [("y", y, *torch_ys)]
+    lines = [_line(n, a, b, max(atol, 100 * float((b - c).detach().abs().max()))) for n, a, b, c in values if b.numel()]
     worst = max(lines, key=lambda line: (not line.agrees, line.difference))
     return Line(f"{name}, {steps} steps", (), worst.difference, worst.agrees,
                 worst.remark + ("" if worst.agrees else f" (in {worst.name})"))
 
 
 def _twins(model, module):
-    """Return copies of both networks, in float64, in the mode of the first."""
-    return copy.deepcopy(model).astype(np.float64), copy.deepcopy(module).double().train(model.training)
+    """Return copies of both networks, in float64, each layer in the mode of its counterpart in the first."""
+    ours, theirs = copy.deepcopy(model).astype(np.float64), copy.deepcopy(module).double().train(model.training)
+    modes = {name: layer.training for name, layer in ours.named_modules()}
+    for name, layer in theirs.named_modules():
+        layer.training = modes.get(name, layer.training)
+    return ours, theirs
 
 
 @contextmanager
@@ -374,8 +450,11 @@ def _same_masks(model, module):
     """Let PyTorch's dropout use the masks that ours has just drawn. Call the model first."""
     ours = [layer for layer in model.modules() if isinstance(layer, layers.Dropout)]
     theirs = [layer for layer in module.modules() if isinstance(layer, torch.nn.Dropout)]
-    if len(ours) != len(theirs):
-        raise ValueError(f"compare: the networks must have as many dropout layers, got {len(ours)} and {len(theirs)}")
+    if [layer.p for layer in ours] != [layer.p for layer in theirs]:
+        raise ValueError(
+            f"compare: the networks must have dropout layers with the same p, got "
+            f"{[layer.p for layer in ours]} and {[layer.p for layer in theirs]}"
+        )
 
     def use_mask_of(layer):
         def hook(_, inputs, output):

@@ -19,6 +19,7 @@ without; layers made of layers; saving and loading.
 
 import inspect
 import math
+import numbers
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from pnnlib.activations import (
     leaky_relu, leaky_relu_backward, prelu, prelu_backward, relu, relu_backward, sigmoid, sigmoid_backward, softmax,
     softmax_backward, tanh, tanh_backward,
 )
+from pnnlib.arrays import as_floats
 from pnnlib.conv import conv1d, conv1d_backward, conv2d, conv2d_backward
 from pnnlib.dropout import dropout, dropout_backward, dropout_mask
 from pnnlib.linear import flatten, flatten_backward, linear, linear_backward
@@ -139,6 +141,8 @@ class Module:
 
     def astype(self, dtype):
         """Turn all parameters into float32 or float64. PyTorch: `module.to(dtype)`. Returns the layer itself."""
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"astype: dtype must be a type of floats, got {np.dtype(dtype)}: weights are no integers")
         for module in self.modules():
             for name, value in vars(module).items():
                 if isinstance(value, Parameter):
@@ -163,6 +167,11 @@ class Module:
         ValueError: load_state_dict: weight must be (2, 3), got (4, 3): was it saved from a layer of another size?
         """
         own = {name: (get, put) for name, get, put in self._state()}
+        if not hasattr(state, "keys"):
+            raise TypeError(
+                f"load_state_dict: state must be what state_dict returned, got {type(state).__name__}: "
+                f"a file is read by load(model, path)"
+            )
         missing, unknown = [n for n in own if n not in state], [n for n in state if n not in own]
         if missing or unknown:
             raise ValueError(
@@ -170,14 +179,18 @@ class Module:
                 f"missing: {', '.join(missing) or 'none'}; unknown here: {', '.join(unknown) or 'none'}: "
                 f"is it the state of another network?"
             )
+        taken = {}
         for name, (get, _) in own.items():
-            if np.shape(state[name]) != np.shape(get()):
+            given = state[name].detach() if hasattr(state[name], "detach") else state[name]  # a tensor of PyTorch
+            (values,) = as_floats("load_state_dict", **{name: given})
+            if values.shape != np.shape(get()):
                 raise ValueError(
-                    f"load_state_dict: {name} must be {np.shape(get())}, got {np.shape(state[name])}: "
+                    f"load_state_dict: {name} must be {np.shape(get())}, got {values.shape}: "
                     f"was it saved from a layer of another size?"
                 )
-        for name, (get, put) in own.items():
-            put(np.asarray(state[name]).astype(np.asarray(get()).dtype))  # a copy
+            taken[name] = values.astype(np.asarray(get()).dtype)  # a copy
+        for name, (_, put) in own.items():
+            put(taken[name])
 
     def _state(self):
         """Yield (name, how to get the array, how to put another) for everything that is saved."""
@@ -196,7 +209,7 @@ class Module:
         {'in_features': 3, 'out_features': 2, 'bias': False}
         """
         names = [p.name for p in inspect.signature(type(self)).parameters.values() if p.kind != p.VAR_POSITIONAL]
-        values = {name: getattr(self, name) for name in names if name != "rng"}
+        values = {name: getattr(self, name) for name in names if name != "rng" and hasattr(self, name)}
         if "bias" in values:
             values["bias"] = isinstance(self.bias, Parameter) if not isinstance(self.bias, bool) else self.bias
         return values
@@ -207,11 +220,8 @@ class Module:
             inner = "".join(f"  ({name}): {child!r}\n".replace("\n", "\n  ").rstrip(" ") for name, child in children.items())
             return f"{type(self).__name__}(\n{inner})"
         defaults = inspect.signature(type(self)).parameters
-        changed = {
-            name: value for name, value in self.options().items()
-            if value != defaults[name].default and name in defaults
-        }
-        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in changed.items())})"
+        changed = [f"{n}={value}" for n, value in self.options().items() if repr(value) != repr(defaults[n].default)]
+        return f"{type(self).__name__}({', '.join(changed)})"
 
     def summary(self, input_shape):
         """Return a table of the layers: shape of the result, number of parameters, receptive field.
@@ -232,8 +242,11 @@ class Module:
         return Summary(self, input_shape)
 
     def windows(self, axes):
-        """Return how the layer widens the receptive field: (kernel, stride, dilation) per axis, or None for "all"."""
-        return [()] * axes
+        """Return how the layer widens the receptive field: (kernel, stride, dilation) per axis, or None for "all".
+
+        A layer of your own that is made of others has to say it; one that is not works pixel by pixel, as far as is known.
+        """
+        return None if any(True for _ in self.named_children()) else [()] * axes
 
 
 # Layers with weights
@@ -251,7 +264,7 @@ class Linear(Module):
     """
 
     def __init__(self, in_features, out_features, bias=True, *, rng=None):
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features, self.out_features = _counts("Linear", in_features=in_features, out_features=out_features)
         self.weight, self.bias = _first_weights((out_features, in_features), bias, rng)
 
     def forward(self, x):
@@ -274,7 +287,9 @@ class _Convolution(Module):
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, *, bias=True, rng=None
     ):
-        self.in_channels, self.out_channels = in_channels, out_channels
+        self.in_channels, self.out_channels = _counts(
+            type(self).__name__, in_channels=in_channels, out_channels=out_channels
+        )
         _keep_windows(self, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
         kernel = per_axis("", "", self.kernel_size, self.axes, least=1)
         self.weight, self.bias = _first_weights((out_channels, in_channels, *kernel), bias, rng)
@@ -339,12 +354,17 @@ class _BatchNorm(Module):
                 f"{type(self).__name__}: x must be {self.shapes}, got {np.shape(x)}: "
                 f"there is BatchNorm1d for neurons and signals, and BatchNorm2d for images"
             )
+        if np.shape(x)[1] != self.num_features:
+            raise ValueError(
+                f"{type(self).__name__}: x must have num_features = {self.num_features} channels, got {np.shape(x)}"
+            )
         y = batch_norm(x, *self._arguments())
         self.used_batch = self.training
         if self.training and self.track_running_stats:
-            self.running_mean, self.running_var = update_running(
+            dtype = self.running_mean.dtype  # a layer keeps its type, whatever comes in
+            self.running_mean, self.running_var = (a.astype(dtype, copy=False) for a in update_running(
                 x, self.running_mean, self.running_var, self.momentum, int(self.num_batches_tracked)
-            )
+            ))
             self.num_batches_tracked = self.num_batches_tracked + 1
         return y
 
@@ -408,7 +428,8 @@ class RNN(Module):
 
     Shapes: x (T, N, input_size), or (N, T, input_size) with `batch_first` → all
     hidden states, (T, N, hidden_size) or (N, T, hidden_size); `LastStep` takes
-    the last. With `num_layers`, each takes the hidden states of the one before.
+    the last. `train.fit` and `train.predict` cut a data set along its first axis, so
+    for them take `batch_first`. With `num_layers`, each takes the hidden states of the one before.
     PyTorch: `torch.nn.RNN`, which also returns the last hidden states.
 
     >>> RNN(3, 5, rng=0)(np.ones((7, 2, 3))).shape
@@ -431,6 +452,9 @@ class RNN(Module):
                 setattr(self, f"{name}_l{layer}", Parameter(rng.uniform(-bound, bound, shape)))
 
     def forward(self, x):
+        if np.ndim(x) != 3 or np.shape(x)[2] != self.input_size:
+            axes = "(N, T" if self.batch_first else "(T, N"
+            raise ValueError(f"RNN: x must be {axes}, {self.input_size}), got {np.shape(x)}: steps of vectors, for each sequence")
         h = np.swapaxes(x, 0, 1) if self.batch_first else x
         self.inputs = []  # of each layer
         for layer in range(self.num_layers):
@@ -454,7 +478,7 @@ class RNN(Module):
     def _arguments(self, x, layer):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         weights = [_data(getattr(self, f"{name}_l{layer}", None)) for name in names]
-        h0 = np.zeros((np.shape(x)[1] if np.ndim(x) == 3 else 1, self.hidden_size), weights[0].dtype)
+        h0 = np.zeros((np.shape(x)[1], self.hidden_size), weights[0].dtype)
         return h0, *weights, self.nonlinearity
 
     def windows(self, axes):
@@ -897,6 +921,7 @@ class Parallel(Module):
         return np.concatenate(results, axis=1)
 
     def backward(self, dy):
+        self.remembered
         parts = np.split(dy, np.cumsum(self.channels)[:-1], axis=1)
         return sum(branch.backward(part) for branch, part in zip(self.branches, parts))
 
@@ -966,12 +991,17 @@ class Summary:
     """
 
     def __init__(self, model, input_shape):
+        if not np.iterable(input_shape):
+            raise TypeError(f"summary: input_shape must be a shape without N, such as (1, 8, 8), got {input_shape!r}")
         input_shape = tuple(input_shape)
         modes = [(module, module.training) for module in model.modules()]
         dtype = next((p.data.dtype for p in model.parameters()), np.float64)
         try:
-            model.eval()(np.zeros((1, *input_shape), dtype))
-            shapes = {id(module): np.shape(module.forward(module.x)) for module in model.modules() if module.x is not None}
+            model.eval()(np.zeros((2, *input_shape), dtype))  # of one, batch normalisation may have no variance
+            shapes = {
+                id(module): (1, *np.shape(module.forward(module.x))[1:])
+                for module in model.modules() if module.x is not None
+            }
         finally:
             for module, training in modes:
                 module.training, module.x = training, None
@@ -993,7 +1023,8 @@ class Summary:
                 self._add(f"{name}.{child_name}" if name else child_name, child, shapes, path)
                 for child_name, child in module.named_children()
             ]
-            path = None if None in ends else max(ends, key=_fields)  # what is added or stacked sees as far as the widest
+            # what is added or stacked sees, along each axis, as far as the widest does
+            path = None if None in ends else [max(axis, key=receptive_field) for axis in zip(*ends)]
             self.rows.insert(place, (name, module, shapes[id(module)], 0, _fields(path)))
             return path
         windows = module.windows(len(path)) if path is not None else None
@@ -1052,6 +1083,13 @@ def _first_weights(shape, bias, rng):
     return weight, Parameter(rng.uniform(-bound, bound, shape[0])) if bias else None
 
 
+def _counts(layer, **sizes):
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
+            raise ValueError(f"{layer}: {name} must be an int, at least 1, got {size!r}")
+    return sizes.values()
+
+
 def _data(parameter):
     return None if parameter is None else parameter.data
 
@@ -1062,6 +1100,7 @@ def _check_layers(owner, layers):
     for layer in layers:
         if not isinstance(layer, Module):
             hint = ": make an instance of it, with brackets" if isinstance(layer, type) else ""
+            hint = f": give the layers themselves, {owner}(*layers)" if isinstance(layer, (list, tuple)) else hint
             raise TypeError(f"{owner}: every part must be a layer, got {layer!r}{hint}")
         for module in layer.modules():
             if id(module) in seen:

@@ -9,11 +9,14 @@
 Part e describes it for a whole network: forward, error, backward, and then usage.
 """
 
+import copy
+import numbers
 from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
 
+from pnnlib.layers import _BatchNorm
 from pnnlib.losses import cross_entropy, misclassified
 
 
@@ -29,8 +32,7 @@ def batches(x, y, size, rng=None):
     [1] [10]
     """
     x, y = _same_number("batches", x, y)
-    if size < 1:
-        raise ValueError(f"batches: size must be at least 1 sample, got {size}")
+    _check_count("batches", "size", size)
     order = np.random.default_rng(rng).permutation(len(x))
     for start in range(0, len(x), size):
         some = order[start:start + size]
@@ -54,7 +56,10 @@ class History:
 
     @property
     def best(self):
-        return int(np.argmin(self.validation_loss or self.loss))
+        losses = self.validation_loss or self.loss
+        if not losses:
+            raise ValueError("History.best: there must be an epoch to look at, got none")
+        return int(np.argmin(losses))
 
     def __len__(self):
         return len(self.loss)
@@ -72,7 +77,8 @@ def fit(
     stops after so many epochs without a smaller validation loss, and the best
     weights are put back. `transform(x, rng)` augments each batch, see `augment`.
     After each epoch every callback is called as `callback(model, history)`; one
-    that returns True ends the training. One `rng` decides all that chance does
+    that returns True ends the training, and so does interrupting it: the history
+    up to then is returned. One `rng` decides all that chance does
     here: the order, the transform, and dropout.
     PyTorch: a loop written by hand.
 
@@ -84,10 +90,8 @@ def fit(
     (10, True)
     """
     x, y = _same_number("fit", x, y)
-    if len(x) == 0:
-        raise ValueError("fit: there must be samples to learn from, got none")
-    if patience is not None and validation is None:
-        raise ValueError("fit: patience needs validation data to look at: validation=(x, y)")
+    _check_fit(model, x, optimizer, epochs, batch_size, validation, patience)
+    callbacks = [callbacks] if callable(callbacks) else callbacks
     rng = np.random.default_rng(rng)
     _seed_dropout(model, rng)
     history, best = History(), None
@@ -100,11 +104,7 @@ def fit(
             for some_x, some_y in batches(x, y, batch_size, rng):
                 output = model(some_x if transform is None else transform(some_x, rng))
                 value, dy = loss(output, some_y)
-                if not np.isfinite(value):
-                    raise FloatingPointError(
-                        f"fit: the loss must stay a finite number, got {value} in epoch {epoch}: "
-                        f"is the learning rate {getattr(optimizer, 'lr', '')} too large, or is there nan in the data?"
-                    )
+                _check_finite("loss", value, epoch, optimizer)
                 model.backward(dy)
                 optimizer.step()
                 total += float(value) * len(some_x)
@@ -115,6 +115,7 @@ def fit(
                 history.accuracy.append(right / len(x))
             if validation is not None:
                 value, share = _measure(model, *validation, loss, classes)
+                _check_finite("validation loss", value, epoch, optimizer)
                 history.validation_loss.append(value)
                 if classes:
                     history.validation_accuracy.append(share)
@@ -123,8 +124,10 @@ def fit(
             if patience is not None and history.best == epoch:
                 best = model.state_dict()
             stop = [callback(model, history) for callback in callbacks]
-            if any(answer is True for answer in stop) or (patience is not None and epoch - history.best >= patience):
+            if any(isinstance(answer, (bool, np.bool_)) and answer for answer in stop) or (patience is not None and epoch - history.best >= patience):
                 break
+    except KeyboardInterrupt:
+        pass  # in a notebook the way to end a training that takes too long: what was learnt stays
     finally:
         bar.close()
         model.eval()
@@ -136,20 +139,23 @@ def fit(
 def outputs(model, x, batch_size=256):
     """Return the network's output for every sample, in usage mode, a batch at a time; its mode stays as it is.
 
+    What the layers remembered of an earlier input is gone: a backward needs a new forward.
+
     >>> from pnnlib import layers
     >>> outputs(layers.Linear(2, 3, rng=0), np.ones((5, 2)), batch_size=2).shape
     (5, 3)
     """
     x = np.asarray(x)
-    if len(x) == 0:
-        raise ValueError("outputs: there must be at least one sample, got none")
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(f"outputs: x must be (N, …) with at least one sample, got {x.shape}: one alone is x[None]")
+    _check_count("outputs", "batch_size", batch_size)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         return np.concatenate([model(x[start:start + batch_size]) for start in range(0, len(x), batch_size)])
     finally:
         for module, training in modes:
-            module.training = training
+            module.training, module.x = training, None
 
 
 def predict(model, x, batch_size=256):
@@ -174,7 +180,8 @@ def accuracy(model, x, y, batch_size=256):
     0.5
     """
     x, y = _same_number("accuracy", x, y)
-    return float(np.mean(predict(model, x, batch_size) == y))
+    output = outputs(model, x, batch_size)
+    return (len(output) - misclassified(output, y)) / len(output)
 
 
 def numerical_gradient(f, a, step=1e-5):
@@ -213,8 +220,6 @@ def check_gradients(model, x, y, loss=cross_entropy, step=1e-5, rng=None):
     >>> sorted(errors), max(errors.values()) < 1e-6
     (['bias', 'weight', 'x'], True)
     """
-    import copy
-
     rng = np.random.default_rng(rng)
     x = np.array(x, np.float64)
     seed = int(rng.integers(2**32))
@@ -229,6 +234,16 @@ def check_gradients(model, x, y, loss=cross_entropy, step=1e-5, rng=None):
 
     twin, _, dy = value()
     gradients = {"x": twin.backward(dy)} | {name: p.grad for name, p in twin.named_parameters()}
+    for name, gradient in gradients.items():
+        expected = x.shape if name == "x" else dict(twin.named_parameters())[name].data.shape
+        if np.shape(gradient) != expected or gradient is None:
+            got = "none" if gradient is None else np.shape(gradient)
+            raise ValueError(
+                f"check_gradients: the gradient of {name} must be {expected}, got {got}: "
+                f"does every backward return dx, and set the .grad of its parameters?"
+            )
+    # What has next to no influence, such as a bias before batch normalisation, has a gradient of rounding alone.
+    least = 1e-6 * max(np.linalg.norm(gradient) for gradient in gradients.values()) + 1e-12
     errors = {}
     for name, gradient in gradients.items():
         v = rng.normal(size=gradient.shape)
@@ -238,7 +253,7 @@ def check_gradients(model, x, y, loss=cross_entropy, step=1e-5, rng=None):
             data = dict(twin.named_parameters())[name].data
             ends = [value(name=name, moved=data + h * v)[1] for h in (step, -step)]
         numeric, exact = (ends[0] - ends[1]) / (2 * step), np.sum(gradient * v)
-        scale = max(np.linalg.norm(gradient), abs(numeric), 1e-8)  # what such a derivative is on average
+        scale = max(np.linalg.norm(gradient), abs(numeric), least)  # what such a derivative is on average
         errors[name] = float(abs(numeric - exact) / scale)
     return errors
 
@@ -249,30 +264,35 @@ def grid(**space):
     >>> list(grid(lr=[0.1, 0.01], size=[3]))
     [{'lr': 0.1, 'size': 3}, {'lr': 0.01, 'size': 3}]
     """
+    for name, values in space.items():
+        if isinstance(values, str) or not np.iterable(values):
+            raise TypeError(f"grid: {name} must be a list of values, got {values!r}: [{values!r}]")
     return (dict(zip(space, values)) for values in product(*space.values()))
 
 
 def random_settings(trials, rng=None, **space):
-    """Yield so many random combinations: a list is drawn from, a pair (low, high) of floats is drawn between, by powers.
+    """Return so many random combinations: a list is drawn from, a pair (low, high) is drawn between, by powers.
 
     Learning rates and the like are drawn evenly on a logarithmic scale: as often between
-    0.001 and 0.01 as between 0.01 and 0.1.
+    0.001 and 0.01 as between 0.01 and 0.1. Between two ints an int is drawn.
 
     >>> [round(s["lr"], 4) for s in random_settings(3, rng=0, lr=(0.001, 0.1))]
     [0.0188, 0.0035, 0.0012]
     """
     rng = np.random.default_rng(rng)
-    for name, values in space.items():
-        if isinstance(values, tuple) and not (len(values) == 2 and 0 < values[0] <= values[1]):
-            raise ValueError(
-                f"random_settings: {name} must be a list of values, or a pair (low, high) with 0 < low ≤ high, got {values}"
-            )
-    for _ in range(trials):
-        yield {
-            name: float(np.exp(rng.uniform(*np.log(values)))) if isinstance(values, tuple)
-            else values[int(rng.integers(len(values)))]
-            for name, values in space.items()
-        }
+    return [{name: _draw(name, values, rng) for name, values in space.items()} for _ in range(trials)]
+
+
+def _draw(name, values, rng):
+    if isinstance(values, list) and values:
+        return values[int(rng.integers(len(values)))]
+    pair = isinstance(values, tuple) and len(values) == 2 and all(isinstance(v, numbers.Real) for v in values)
+    if not pair or not 0 < values[0] <= values[1]:
+        raise ValueError(
+            f"random_settings: {name} must be a list of values, or a pair (low, high) with 0 < low ≤ high, got {values!r}"
+        )
+    drawn = float(np.exp(rng.uniform(*np.log(values))))
+    return round(drawn) if all(isinstance(v, numbers.Integral) for v in values) else drawn
 
 
 def search(score, settings):
@@ -281,7 +301,7 @@ def search(score, settings):
     `score(**setting)` builds and trains a network and returns a number, larger is
     better, measured on validation data: the test set is for the one that is chosen.
     `settings` come from `grid` or `random_settings`. A trial that diverges
-    (`FloatingPointError` from `fit`) counts as −inf, and the search goes on.
+    (`FloatingPointError` from `fit`, or nan) counts as −inf, and the search goes on.
 
     >>> search(lambda lr: -abs(lr - 0.1), grid(lr=[1, 0.1]))
     [(-0.0, {'lr': 0.1}), (-0.9, {'lr': 1})]
@@ -289,10 +309,53 @@ def search(score, settings):
     results = []
     for setting in settings:
         try:
-            results.append((score(**setting), setting))
+            value = score(**setting)
         except FloatingPointError:
-            results.append((-np.inf, setting))
+            value = -np.inf
+        if not isinstance(value, numbers.Real):
+            raise TypeError(f"search: score must return a number, got {value!r} for {setting}: does it have a return?")
+        results.append((-np.inf if np.isnan(value) else value, setting))
     return sorted(results, key=lambda result: result[0], reverse=True)
+
+
+def _check_fit(model, x, optimizer, epochs, batch_size, validation, patience):
+    if len(x) == 0:
+        raise ValueError("fit: there must be samples to learn from, got none")
+    _check_count("fit", "batch_size", batch_size)
+    _check_count("fit", "epochs", epochs, least=0)
+    if isinstance(optimizer, type):
+        raise TypeError(f"fit: optimizer must be made first: {optimizer.__name__}(model.parameters())")
+    held = {id(p) for p in optimizer.params}
+    if model.parameters() and not any(id(p) in held for p in model.parameters()):
+        raise ValueError(
+            "fit: optimizer must hold the parameters of this network, got those of another: "
+            "make it again after the network, with model.parameters()"
+        )
+    if validation is not None and not (isinstance(validation, (tuple, list)) and len(validation) == 2):
+        raise ValueError(f"fit: validation must be a pair (x, y), got {type(validation).__name__}")
+    if validation is not None and len(_same_number("fit, validation", *validation)[0]) == 0:
+        raise ValueError("fit: validation must hold samples, got none")
+    if patience is not None and validation is None:
+        raise ValueError("fit: patience needs validation data to look at: validation=(x, y)")
+    norms = any(isinstance(module, _BatchNorm) for module in model.modules())
+    if norms and len(x) > 1 and len(x) % batch_size == 1:
+        raise ValueError(
+            f"fit: {len(x)} samples in batches of {batch_size} leave a last batch of one, which has no variance for "
+            f"batch normalisation: batch_size={batch_size + 1}, or leave one sample out"
+        )
+
+
+def _check_count(operation, name, value, least=1):
+    if not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(f"{operation}: {name} must be an int, at least {least}, got {value!r}")
+
+
+def _check_finite(what, value, epoch, optimizer):
+    if not np.isfinite(value):
+        raise FloatingPointError(
+            f"fit: the {what} must stay a finite number, got {value} in epoch {epoch}: "
+            f"is the learning rate {getattr(optimizer, 'lr', '')} too large, or is there nan in the data?"
+        )
 
 
 def _measure(model, x, y, loss, classes):

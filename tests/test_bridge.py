@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from pnnlib import layers
 from pnnlib.activations import relu, relu_backward
-from pnnlib.bridge import compare
+from pnnlib.bridge import compare, from_torch, to_torch
 from pnnlib.conv import conv2d, conv2d_backward
 
 
@@ -168,3 +169,129 @@ def test_dy_comes_from_the_seed():
 
 def test_any_callable_has_a_name(arrays):
     assert str(compare(np.sin, torch.sin, [1.0])).startswith("sin agrees")
+
+
+# Networks
+
+
+def net(seed=0, dropout=0.2):
+    return layers.Sequential(layers.Linear(3, 4, rng=seed), layers.Tanh(), layers.Dropout(dropout, rng=1), layers.Linear(4, 2, rng=seed))
+
+
+X = np.random.default_rng(0).normal(size=(5, 3))
+
+
+class ByHand(torch.nn.Module):
+    def __init__(self, extra=False):
+        super().__init__()
+        self.fc1, self.fc2 = torch.nn.Linear(3, 4), torch.nn.Linear(4, 2)
+        if extra:
+            self.more = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return self.fc2(torch.tanh(self.fc1(x)))
+
+
+def test_a_module_written_by_hand_is_compared_in_the_order_of_its_parameters():
+    model = layers.Sequential(layers.Linear(3, 4, rng=0), layers.Tanh(), layers.Linear(4, 2, rng=1))
+    module = ByHand().double()
+    with torch.no_grad():
+        for ours, theirs in zip(model.parameters(), module.parameters()):
+            theirs.copy_(torch.tensor(ours.data))
+    report = compare(model, module, X)
+    assert report, report
+    assert "d fc1.weight" in report.differences
+    with pytest.raises(ValueError, match="only in PyTorch's: .*more"):
+        compare(model, ByHand(extra=True), X)
+
+
+def test_another_weight_in_one_place_is_seen():
+    module = to_torch(net())
+    with torch.no_grad():
+        module[3].weight[1, 2] += 1e-8
+    report = compare(net(), module, X)
+    assert not report and any(not line.agrees for line in report.lines)
+
+
+def test_a_difference_in_training_alone_is_seen():
+    class Slow(layers.Tanh):
+        def backward(self, dy):
+            return super().backward(dy) * (1 + 1e-6)
+
+    model = layers.Sequential(layers.Linear(3, 4, rng=0), Slow(), layers.Linear(4, 2, rng=1))
+    same = layers.Sequential(layers.Linear(3, 4, rng=0), layers.Tanh(), layers.Linear(4, 2, rng=1))
+    report = compare(model, to_torch(same), X)
+    found = {line.name for line in report.lines if not line.agrees}
+    assert {"dx", "d 0.weight", "SGD, 5 steps"} <= found and "y" not in found
+
+
+@pytest.mark.parametrize("call, error, message", [
+    (lambda: compare(net(), to_torch(net(dropout=0.5)), X), ValueError, "dropout layers with the same p"),
+    (lambda: compare(net(), net(), X), TypeError, "must be compared with a torch.nn.Module, got pnnlib"),
+    (lambda: compare(layers.ReLU(), torch.relu, X), TypeError, "must be compared with a torch.nn.Module"),
+    (lambda: compare(net(), to_torch(net())), TypeError, "need an input"),
+    (lambda: compare(net(), to_torch(net()), X, [0]), TypeError, "one input to be compared on"),
+    (lambda: compare(layers.RNN(3, 4), torch.nn.RNN(3, 4), X[None]), TypeError, "must return one tensor, got a tuple"),
+])
+def test_what_networks_cannot_be_compared(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_result_of_another_shape_is_a_line_of_the_report():
+    report = compare(layers.Sequential(layers.Linear(3, 2, bias=False, rng=0), layers.Identity()),
+                     torch.nn.Sequential(torch.nn.Linear(3, 2, bias=False), torch.nn.Flatten(0)), X)
+    assert not report and "PyTorch's has shape (10,)" in str(report)
+
+
+def test_a_bias_without_influence_does_not_spoil_the_comparison():
+    for seed in range(5):
+        model = layers.Sequential(layers.Linear(3, 4, rng=seed), layers.BatchNorm1d(4), layers.Linear(4, 2, rng=seed))
+        report = compare(model, to_torch(model), X, steps=20)
+        assert report, report
+
+
+def test_every_layer_keeps_its_mode():
+    model = layers.Sequential(layers.Linear(3, 4, rng=0), layers.BatchNorm1d(4), layers.Dropout(0.5, rng=0))
+    model(X)
+    model[1].eval()
+    module = to_torch(model)
+    assert [m.training for m in module] == [True, False, True]
+    assert [m.training for m in from_torch(module)] == [True, False, True]
+    assert compare(model, module, X)
+
+
+def test_types_of_what_has_statistics_only():
+    model = layers.Sequential(layers.BatchNorm1d(3, affine=False)).astype(np.float32)
+    assert to_torch(model)[0].running_mean.dtype == torch.float32
+    assert from_torch(to_torch(model))[0].running_mean.dtype == np.float32
+
+
+class Twice(torch.nn.Sequential):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+TIED = torch.nn.Linear(3, 3)
+
+
+@pytest.mark.parametrize("module, error, message", [
+    (Twice(torch.nn.Linear(2, 2)), TypeError, "no counterpart in pnnlib.layers for .*Twice"),
+    (torch.nn.Sequential(TIED, TIED), ValueError, "must stand in one place only, got 1 a second time"),
+    (torch.nn.Conv2d(4, 4, 3, groups=2), ValueError, "Conv2d must have groups=1, got 2"),
+    (torch.nn.Conv2d(4, 4, 3, padding="same"), ValueError, "from_torch: Conv2d must have numbers for its options"),
+    (torch.nn.Softmax(), ValueError, "from_torch: Softmax must have numbers for its options"),
+    (torch.nn.RNN(3, 4), TypeError, "no counterpart in pnnlib.layers for torch.nn.*RNN"),
+    (torch.nn.Linear(2, 2).bfloat16(), ValueError, "weights must be float32 or float64"),
+    (torch.nn.GELU(), TypeError, "no counterpart"),
+])
+def test_what_has_no_counterpart_is_refused(module, error, message):
+    with pytest.raises(error, match=message):
+        from_torch(module)
+
+
+def test_a_sequential_with_names_of_its_own():
+    from collections import OrderedDict
+
+    module = torch.nn.Sequential(OrderedDict(first=torch.nn.Linear(3, 2), act=torch.nn.ReLU())).double()
+    np.testing.assert_allclose(from_torch(module)(X), module(torch.tensor(X)).detach().numpy(), rtol=0, atol=1e-12)

@@ -154,7 +154,7 @@ def test_a_loss_that_explodes_is_named(points):
     ((np.ones((3, 2)), [0, 1]), {}, r"fit: x and y must hold as many samples, got x of shape \(3, 2\) and y of shape \(2,\)"),
     ((np.ones((0, 2)), []), {}, "fit: there must be samples"),
     ((np.ones((2, 2)), [0, 1]), {"patience": 2}, "fit: patience needs validation data"),
-    ((np.ones((2, 2)), [0, 1]), {"batch_size": 0}, "batches: size must be at least 1 sample, got 0"),
+    ((np.ones((2, 2)), [0, 1]), {"batch_size": 0}, "fit: batch_size must be an int, at least 1, got 0"),
 ])
 def test_what_fit_refuses(arguments, options, message):
     model = network()
@@ -172,8 +172,80 @@ def test_predictions_are_those_of_usage_mode_in_batches_of_any_size(points):
         np.testing.assert_array_equal(predict(model, x, batch_size=size), expected)
     assert accuracy(model, x, y) == np.mean(expected == y)
     assert [m.training for m in model.modules()] == [True, True, True, False, True, True]
-    with pytest.raises(ValueError, match="outputs: there must be at least one sample"):
+    with pytest.raises(ValueError, match="outputs: x must be .* at least one sample"):
         predict(model, x[:0])
+
+
+@pytest.mark.parametrize("labels", [np.arange(4)[:, None], np.eye(4), np.arange(4) + 1, np.arange(4.0) + 0.5])
+def test_accuracy_refuses_what_are_no_labels(labels):
+    with pytest.raises((ValueError, TypeError)):
+        accuracy(layers.Identity(), np.eye(4), labels)
+
+
+def test_a_prediction_in_between_is_noticed_by_the_next_backward(points):
+    x, _ = points
+    model = network()
+    y = model(x)
+    predict(model, x[:10])
+    with pytest.raises(RuntimeError, match="call the layer first"):
+        model.backward(y)
+
+
+def test_fit_wants_the_optimiser_of_this_network(points):
+    model, other = network(), network()
+    with pytest.raises(ValueError, match="fit: optimizer must hold the parameters of this network"):
+        fit(model, *points, optim.SGD(other.parameters()), progress=False)
+    with pytest.raises(TypeError, match=r"fit: optimizer must be made first: SGD\(model.parameters\(\)\)"):
+        fit(model, *points, optim.SGD, progress=False)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"validation": np.ones((3, 2))}, "fit: validation must be a pair"),
+    ({"validation": (np.ones((0, 2)), [])}, "fit: validation must hold samples"),
+    ({"epochs": -1}, "fit: epochs must be an int, at least 0, got -1"),
+    ({"batch_size": 32.0}, "fit: batch_size must be an int"),
+])
+def test_what_fit_refuses_before_it_begins(points, options, message):
+    model = network()
+    before = model.state_dict()
+    with pytest.raises(ValueError, match=message):
+        fit(model, *points, optim.SGD(model.parameters()), progress=False, **options)
+    np.testing.assert_equal(model.state_dict(), before)
+
+
+def test_one_sample_left_over_is_no_batch_for_batch_normalisation(points):
+    x, y = points
+    model = network(extra=(BatchNorm1d(24),))
+    with pytest.raises(ValueError, match="fit: 65 samples in batches of 32 leave a last batch of one.*batch_size=33"):
+        fit(model, x[:65], y[:65], optim.SGD(model.parameters()), progress=False)
+    assert len(fit(model, x[:65], y[:65], optim.SGD(model.parameters()), epochs=1, batch_size=33, progress=False)) == 1
+
+
+def test_nan_in_the_validation_data_is_named(points):
+    x, y = points
+    model = network()
+    with pytest.raises(FloatingPointError, match="fit: the validation loss must stay a finite number"):
+        fit(model, x, y, optim.SGD(model.parameters()), validation=(np.full((1, 2), np.nan), [0]), progress=False)
+
+
+def test_an_interrupted_training_keeps_what_it_learnt(points):
+    x, y = points
+
+    def interrupt(model, history):
+        if len(history) == 3:
+            raise KeyboardInterrupt
+
+    model = network()
+    history = fit(model, x, y, optim.Adam(model.parameters()), validation=(x, y), patience=5, callbacks=interrupt,
+                  progress=False)
+    assert len(history) == 3
+    assert cross_entropy(outputs(model, x), y)[0] == pytest.approx(min(history.validation_loss))
+
+
+def test_a_callback_may_answer_with_numpys_true(points):
+    model = network()
+    assert len(fit(model, *points, optim.SGD(model.parameters()), callbacks=[lambda m, h: np.bool_(len(h) == 2)],
+                   progress=False)) == 2
 
 
 # Gradients by differences
@@ -216,6 +288,22 @@ def test_check_gradients_finds_the_wrong_one(wrong):
     assert found == ({"2.weight"} if wrong == "dw" else {"x", "0.weight", "0.bias"})
 
 
+def test_check_gradients_does_not_blame_a_parameter_without_influence():
+    for seed in range(20):
+        model = Sequential(Linear(3, 4, rng=seed), BatchNorm1d(4), layers.Tanh(), Linear(4, 2, rng=seed))
+        x = np.random.default_rng(seed).normal(size=(6, 3))
+        assert max(check_gradients(model, x, [0, 1] * 3, rng=seed).values()) < 1e-3
+
+
+def test_check_gradients_says_which_gradient_is_not_there():
+    class Forgets(Linear):
+        def backward(self, dy):
+            return dy @ self.weight.data
+
+    with pytest.raises(ValueError, match=r"check_gradients: the gradient of 0.weight must be \(4, 3\), got none"):
+        check_gradients(Sequential(Forgets(3, 4), Linear(4, 2)), np.ones((2, 3)), [0, 1])
+
+
 # Search
 
 
@@ -230,7 +318,10 @@ def test_grid_and_random_settings():
     assert counts.min() > 70  # as many in every power of ten
     assert {setting["size"] for setting in drawn} == {8, 16}
     assert drawn == list(random_settings(300, rng=0, lr=(1e-4, 1e-1), size=[8, 16]))
-    for space in ((0, 1), (2, 1), (1, 2, 3)):
+    assert {type(setting["width"]) for setting in random_settings(20, rng=0, width=(8, 64))} == {int}
+    with pytest.raises(TypeError, match="grid: lr must be a list of values, got 0.1"):
+        grid(lr=0.1)
+    for space in ((0, 1), (2, 1), (1, 2, 3), ("relu", "tanh"), 0.1, []):
         with pytest.raises(ValueError, match="random_settings: lr must be a list of values, or a pair"):
             list(random_settings(1, lr=space))
 
@@ -248,3 +339,7 @@ def test_search_ranks_and_survives_what_diverges(points):
     assert [setting["lr"] for _, setting in results] == [0.5, 1e-6, 1e200]
     assert results[-1][0] == -np.inf
     assert train.search(lambda a: a, []) == []
+    ranked = search(lambda a: {1: 0.5, 2: np.nan, 3: 0.9}[a], grid(a=[1, 2, 3]))
+    assert [setting["a"] for _, setting in ranked] == [3, 1, 2]
+    with pytest.raises(TypeError, match="search: score must return a number, got None .* does it have a return"):
+        search(lambda a: None, grid(a=[1]))

@@ -744,7 +744,8 @@ first = model[:3](digit)[0]  # after the first layer, its normalisation and ReLU
 second = model[3:6](model[:3](digit))[0]
 masks, before = model[0].weight.data[:, 0], untrained[0][0].weight.data[:, 0]
 alike = [float((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b)) for a, b in zip(masks, before)]
-print(f"cosine between each mask and its random start: {np.mean(alike):.2f} on average, from {min(alike):.2f} to {max(alike):.2f}")
+print(f"cosine between each mask and its random start: {np.mean(alike):.2f} on average, "
+      f"from {min(alike):.2f} to {max(alike):.2f}")
 
 figure = Figure(figsize=(9, 4), layout="constrained")
 rows = figure.subfigures(3, 1)
@@ -765,13 +766,15 @@ for row, title, maps in zip(rows[1:], titles, (first, second)):
         axes.imshow(picture, cmap="gray", vmin=0, vmax=max(float(picture.max()), 1e-6))
         axes.set(xticks=[], yticks=[])
 share = [float((maps > 0.25 * maps.max()).mean()) for maps in (first, second)]
-print(f"brighter than a quarter of the brightest: {share[0]:.0%} of the pixels after the first layer, {share[1]:.0%} after the second")
+print(f"brighter than a quarter of the brightest: {share[0]:.0%} of the pixels after the first layer, "
+      f"{share[1]:.0%} after the second")
 show_figure(
     figure,
-    alt=f"Above, eight masks of 3 by 3 weights, positive and negative ones mixed, two of them with one sign above "
-    f"or on the left and the other below or on the right. In the middle a handwritten {data.y_test[3]} and eight maps of it after the first layer, in most of which its strokes "
-    f"can still be made out. Below, eight maps after the second layer, with fewer and smaller bright spots. Brighter "
-    f"than a quarter of the brightest: {share[0]:.0%} of the pixels after the first layer, {share[1]:.0%} after the second.",
+    alt=f"Above, eight masks of 3 by 3 weights, positive and negative ones mixed, two of them with one sign above or on "
+    f"the left and the other below or on the right. In the middle a handwritten {data.y_test[3]} and eight maps of it "
+    f"after the first layer, in most of which its strokes can still be made out. Below, eight maps after the second "
+    f"layer, with fewer and smaller bright spots. Brighter than a quarter of the brightest: {share[0]:.0%} of the pixels "
+    f"after the first layer, {share[1]:.0%} after the second.",
     caption="From pixels to strokes and their edges, and on to small combinations of them.",
 )
 

@@ -450,7 +450,7 @@ def torch_weights(method, m, n, rng):
 def uniform_within(bound):
     return lambda w: {
         "the largest weight": (abs(w).max(), 0.02 * bound),
-        "the standard deviation of the weights": (w.std(), 0.07 * bound / math.sqrt(3)),
+        "the standard deviation of the weights": (w.std(), 0.08 * bound / math.sqrt(3)),
     }
 
 
@@ -459,8 +459,8 @@ def normal_with(deviation):
         mean, std = w.mean(), w.std()
         share = np.count_nonzero(abs(w - mean) < std) / w.size
         return {
-            "the standard deviation of the weights": (std, 0.1 * deviation),
-            "the share of weights within one standard deviation of their mean": (share, 0.045),
+            "the standard deviation of the weights": (std, 0.13 * deviation),
+            "the share of weights within one standard deviation of their mean": (share, 0.052),
         }
 
     return features
@@ -471,7 +471,7 @@ def describe_weights(w, size, own):
     if not np.isfinite(w).all():
         return "some of the weights are infinite, or not a number."
     return {
-        "the mean of the weights": (w.mean(), 0.15 * size),
+        "the mean of the weights": (w.mean(), 0.18 * size),
         **own(w),
         "each row has weights of its own": bool(abs(w[1:, :9] - w[0, :9]).max(axis=1).min() > 1e-6 * size),
         "each column has weights of its own": bool(abs(w[:9, 1:] - w[:9, :1]).max(axis=0).min() > 1e-6 * size),
@@ -480,7 +480,7 @@ def describe_weights(w, size, own):
 
 def initialiser_cases(rng):
     """Many inputs and few outputs, and the reverse; never as many of both."""
-    for m, n in ((300, 60), (60, 300)):
+    for m, n in ((250, 52), (52, 250)):
         yield Case((m + int(rng.integers(20)), n + int(rng.integers(10)), Seed(int(rng.integers(1000)))))
 
 
@@ -752,7 +752,7 @@ def walk(step, state, settings):
 def steps(walk_of, rng):
     """Four steps in a row; elsewhere two more with two axes; and steps that meet only zeros."""
     yield from walk_of(rng, (3,), "basic")
-    yield from walk_of(rng, (2, 3), "edge cases", few=3)
+    yield from walk_of(rng, (2, 3), "edge cases", few=2)
     *_, last = walk_of(rng, (2,), "edge cases", few=2)
     w, _, *rest = last.args
     yield Case((w, np.zeros(2), *rest), criterion="edge cases")  # the gradient is 0, the memory is not
