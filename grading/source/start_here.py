@@ -17,14 +17,14 @@ This page takes about 10 minutes. There is nothing to hand in from it.
 
 | part | topic | notebook |
 |---|---|---|
-| a | Why deep networks? | not there yet |
-| b | Vanishing and exploding gradients | not there yet |
-| c | What helps: activation functions, initial weights, optimisers, normalisation, skip connections | not there yet |
-| **d** | **Convolutional layers** | [part_d_convolution.ipynb](part_d_convolution.ipynb) |
+| a | Why deep networks? | [part_a_why_deep.ipynb](part_a_why_deep.ipynb) |
+| b | Vanishing and exploding gradients | [part_b_gradients.ipynb](part_b_gradients.ipynb) |
+| c | What helps: activation functions, initial weights, optimisers, normalisation, skip connections | [part_c_training_deep_networks.ipynb](part_c_training_deep_networks.ipynb) |
+| d | Convolutional layers | [part_d_convolution.ipynb](part_d_convolution.ipynb) |
 | e | Pooling, fully connected layers, the whole network | not there yet |
 | f | What can go wrong with deep networks | not there yet |
 
-Today only part d exists. It stands on its own: the lecture's idea of a neuron is all it builds on.
+Parts e and f follow. Part c builds on part b; the others stand on their own: the lecture's idea of a neuron is all they need.
 
 ## Is everything installed?
 
@@ -97,7 +97,7 @@ A notebook is a row of **cells**: text, and code that you can run. What a cell p
 
 Each exercise has two cells. The first holds a function with a description: what goes in, what comes out, a small example. Replace `raise NotImplementedError` with your code and keep the function's name. The second calls `check(…)`. It tries your function on several inputs and tells you what it finds: a wrong shape, a changed argument, or often the very misconception behind a wrong number. You may run it as often as you like; nobody counts.
 
-A multiple-choice question also has two cells. Its check tells you only that your answer is recorded.
+A question also has two cells. You answer it with a letter, or with numbers that you have worked out by hand. Its check tells you only that your answer is recorded.
 
 ## How marks are earned
 
@@ -111,7 +111,7 @@ A multiple-choice question also has two cells. Its check tells you only that you
 
 ## What to hand in
 
-One file: the notebook, `part_d_convolution.ipynb`.
+One file: the notebook of the part, for instance `part_d_convolution.ipynb`.
 
 1. Choose *Kernel → Restart Kernel and Run All Cells*. This shows whether everything works from top to bottom. Below an exercise that you have left open, `NotImplementedError` is to be expected.
 2. Save.
@@ -132,5 +132,5 @@ Everything works without a mouse.
 
 Figures have a description in words for screen readers. No panel plays by itself, and nothing is told by colour alone. For larger type, use your browser's zoom, or *Settings → Theme*, which has a dark theme, too.
 
-Ready? Go to [part d, convolutional layers](part_d_convolution.ipynb).
+Ready? Go to [part a, why deep?](part_a_why_deep.ipynb), or to the part that you were told to begin with.
 """
