@@ -43,10 +43,10 @@ QUESTIONS = (
             "a": "Some functions need many pieces, but 1024 pieces of any kind are not on offer: ten folds of two "
             "units can only repeat what the folds make, and 61 numbers cannot set 1024 slopes freely.",
             "b": "A unit of the only hidden layer bends the line at one place. So n units make at most n + 1 pieces, "
-            "and 1024 pieces need 1023 units.",
+            "and 1024 pieces need at least 1023 units.",
             "c": "Most deep networks have far fewer pieces: those with random weights had no more than the wide ones.",
-            "d": "Ten folds make 2^10 = 1024 pieces of 20 units, 61 parameters. One hidden layer needs 1023 units for "
-            "as many, with 3·1023 + 1 = 3070 parameters.",
+            "d": "Ten folds make 2^10 = 1024 pieces of 20 units, 61 parameters. One hidden layer needs at least 1023 units for "
+            "as many, with 3·1023 + 1 = 3070 parameters or more.",
         },
     ),
     Question(

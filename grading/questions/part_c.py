@@ -12,7 +12,7 @@ QUESTIONS = (
             "b": "Where net is negative, φ′ is 0, so dy·φ′ is 0 for every sample, and the weights and the bias of this "
             "unit get no gradient. They stay as they are, and so does its silence, unless the inputs change.",
             "c": "The gradient of a weight is dy·φ′(net)·input. The input may be large, but φ′ is 0 for every sample.",
-            "d": "Momentum adds gradients up, and here they are all 0: once an old velocity has faded, nothing moves.",
+            "d": "The rate multiplies the gradient, and here the gradient is not small but 0 for every sample.",
         },
     ),
     NumberQuestion(

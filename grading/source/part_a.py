@@ -20,7 +20,7 @@ Three layers are enough to approximate any continuous function. So why does anyb
 - unfold a recurrent network, and see why a long sequence makes it very deep;
 - send a gradient back through time.
 
-**You need** NumPy arrays (shapes, `@`, `.T`), derivatives and the chain rule, and from the lecture: a neuron's weighted sum and its activation function φ. No PyTorch; the notebook shows what you need of it.
+**You need** NumPy arrays (shapes, `@`, `.T`), derivatives and the chain rule, and from the lecture: a neuron's weighted sum and its activation function φ, and that training changes the weights step by step against the gradient of a cost. No PyTorch; the notebook shows what you need of it.
 
 **Time:** about 3½ hours. It needn't be one sitting. Seven exercises and five questions give 20 points. Each says how long it takes, how hard it is and how much it matters.
 
@@ -108,7 +108,7 @@ For `[784, 30, 10]`: first $784\cdot30 + 30 = 23\,550$, then $30\cdot10 + 10 = 3
 
 There are two ways to get more parameters: make the hidden layer **wider**, or put in **more layers**.
 
-**Guess first.** A network has a hidden part of $k$ layers with 100 neurons each. You double the number of neurons, either by making every layer twice as wide, or by taking twice as many layers. Which adds more parameters?
+**Guess first.** A network has a hidden part of $k$ layers, at least two, with 100 neurons each. You double the number of neurons, either by making every layer twice as wide, or by taking twice as many layers. Which adds more parameters?
 
 ### Exercise 2 · count_parameters
 
@@ -182,7 +182,7 @@ show_figure(
 
 # %% [markdown]
 r"""
-Twice as wide means four times as many weights between hidden layers, because both ends of each connection double. Twice as deep means twice as many. So depth buys neurons more cheaply. Whether those neurons do as much is the question of this notebook.
+Twice as wide means four times as many weights between hidden layers, because both ends of each connection double. Twice as deep means $2k-1$ such matrices instead of $k-1$: three times as many weights for $k = 2$, and about twice as many when $k$ is large. So depth buys neurons more cheaply. Whether those neurons do as much is the question of this notebook.
 
 ## Forward through many layers
 
@@ -251,7 +251,7 @@ r"""
 > | | |
 > |---|---|
 > | **The lecture says** | Every neuron has an activation function, those of the output layer too. |
-> | **PyTorch does** | `torch.nn.Linear` has no φ; you put one behind it, or none. For classification the last layer has none, because `cross_entropy` contains the softmax. Weights are (out, in), samples stand in rows: `x @ weight.T + bias`. |
+> | **PyTorch does** | `torch.nn.Linear` has no φ; you put one behind it, or none. For classification the last layer has none: PyTorch's loss for classes, `cross_entropy`, applies the last φ (called softmax) itself. Weights are (out, in), samples stand in rows: `x @ weight.T + bias`. |
 > | **Ours** | In `mlp_forward` φ comes after every layer, the last included. Shapes as PyTorch. |
 > | **The checks accept** | Loops or matrices, arrays or lists. Not a last layer without φ. |
 
@@ -329,7 +329,7 @@ r"""
 
 Each hidden neuron gives a line with one corner: 0 up to a point, then straight. A weighted sum of $n$ of these is a chain of straight pieces. You may choose where the corners are and how steep each piece is. And a chain of short enough straight pieces follows any curve as closely as you like.
 
-That is the idea of a famous theorem. A network with **three layers**, with enough neurons in the hidden one, **approximates any continuous function on a bounded region as closely as you want**. Such a family of networks is called a **universal approximator**. In theory, three layers solve every pattern recognition task.
+That is the idea of a famous theorem. A network with **three layers**, with a suitable φ (ReLU and tanh are) in the hidden one, enough neurons there, and a plain sum at the end, **approximates any continuous function on a closed and bounded region, such as $0 \le x \le 1$, as closely as you want**. Such a family of networks is called a **universal approximator**. In theory, three layers solve every pattern recognition task.
 
 The theorem says that *enough* neurons will do. How many are enough? Let us fit a curve. The corners are put at equal distances, and the weights of the output neuron are found by least squares. The hidden layer is *your* `mlp_forward`.
 
@@ -398,7 +398,7 @@ about 4 minutes · difficulty 2 of 5 · importance 4 of 5 · 1 point
 What does the theorem about three-layer networks say?
 
 - **a)** A fixed number of hidden neurons, the same for all continuous functions of one variable, is enough.
-- **b)** For each continuous function on a bounded region and each accuracy there is some number of hidden neurons that is enough, and weights with which the network is that accurate.
+- **b)** For each continuous function on a closed and bounded region and each accuracy there is some number of hidden neurons that is enough, and weights with which the network is that accurate.
 - **c)** If a three-layer network is trained on enough samples of a continuous function, gradient descent finds weights that approximate it.
 - **d)** A three-layer network that approximates a function on the interval from 0 to 1 also approximates it everywhere else.
 """
@@ -522,7 +522,7 @@ show_figure(
 
 # %% [markdown]
 r"""
-One neuron of a single hidden layer bends the line at one place. So $n$ neurons make at most $n + 1$ pieces: width **adds**. One fold doubles what all folds before it have made, so $k$ of them make $2^k$ pieces: depth **multiplies**. For the zigzag of eight folds the deep network needs 49 parameters. A wide one needs 255 neurons and 766 parameters.
+One neuron of a single hidden layer bends the line at one place. So $n$ neurons make at most $n + 1$ pieces: width **adds**. One fold doubles what all folds before it have made, so $k$ of them make $2^k$ pieces: depth **multiplies**. For the zigzag of eight folds the deep network needs 49 parameters. A wide one needs one neuron for each of the 255 corners and one more for the slope at the start: 256 neurons and 769 parameters.
 
 That proves that *there are* functions for which depth is immensely cheaper. It doesn't say that an ordinary deep network is one of them. **Predict first:** how many pieces do deep networks have if their weights are random, as at the beginning of training?
 """
@@ -586,7 +586,7 @@ Now the networks must learn. The claim to test has two halves. A **wide** networ
 
 **Task 2: digits.** 300 handwritten digits of $8\times8$ pixels, each as a row of 64 numbers.
 
-For each task, one wide network `[inputs, n, outputs]` meets two deep ones of about the same number of parameters, all with ReLU, and all trained in the same way. For the shells there is also a wide one with four times as many. Everything is repeated for eight seeds: other weights, other samples to learn from.
+For each task, one wide network `[inputs, n, outputs]` meets two deep ones of about the same number of parameters, all with ReLU, and all trained in the same way. For the shells there is also a wide one with four times as many. Everything is repeated for eight *seeds* (starting numbers of the random generator): other weights, other samples to learn from.
 
 **Predict first, in writing.** For each task: which network makes the fewest errors on new samples? Which has the larger gap between known and new samples? Can the large wide network catch up?
 """
@@ -675,7 +675,7 @@ show_figure(
 r"""
 <details><summary>Compare with your prediction</summary>
 
-**Shells: the claim holds, and clearly.** At about 400 parameters, the wide network makes 19.2 per cent errors on new points (standard deviation 1.7 over the seeds), the one with two hidden layers 9.9 (1.6). On the points they had learnt from, the wide one is at 3.2 and the deep one at 0.1. With four times the parameters the wide network knows all its points by heart, and is still at 13.7 (1.0) on new ones. That is what *memorising* looks like: nothing left to improve on the known samples, and no help for the new ones.
+**Shells: the claim holds, and clearly.** At about 400 parameters, the wide network makes 19.2 per cent errors on new points (standard deviation 1.7 over the seeds), the one with two hidden layers 9.9 (1.6). On the points they had learnt from, the wide one is at 3.2 and the deep one at 0.1. With four times the parameters the wide network knows all its points by heart, and is still at 13.7 (1.0) on new ones. Nothing is left to improve on the known samples, and yet one new point in seven is wrong: that gap is what *memorising* looks like. Note, though, that the larger wide network is better on new points than the small one, not worse. Here more width helps, but far less than one more layer does.
 
 **But deeper was not better still.** With a third hidden layer the errors are 12.9 per cent on average, and less reliable: from 8.6 to 20.2, depending on the seed. Some of these networks did not even learn the known points. More layers are harder to train, and that is the subject of part b.
 
@@ -700,7 +700,7 @@ What could the "natural steps" of a task be, outside of a laboratory? Many thing
 
 The gain is that parts are *shared*. An edge is useful to nearly all objects, and needs to be learnt once. A shallow network has to go from pixels to objects in one step, and must find each combination for itself.
 
-Let us look into a network that has learnt. It is a small convolutional one, the subject of parts d and e: its first layers don't connect every pixel with every neuron but slide small masks of weights over the image. Here you only need to know that each mask makes one map, and that the map is bright where the mask found what it looks for.
+Let us look into a network that has learnt. It is a small convolutional one, the subject of parts d and e: its first layers don't connect every pixel with every neuron but slide small masks of weights over the image. Here you only need to know that each mask makes one map, and that the map is bright where the mask found what it looks for. Behind the masks stands a *normalisation*, which shifts and scales each map; part c explains it.
 
 **Guess first.** What will the masks of the first layer look like? And what happens, from layer to layer, to maps of one digit?
 """
@@ -1012,8 +1012,8 @@ about 4 minutes · difficulty 2 of 5 · importance 4 of 5 · 1 point
 A simple recurrent network with 3 inputs and 20 hidden neurons reads a sequence of 100 time steps, and is unfolded. Which statement is true?
 
 - **a)** The unfolded network has 100 layers behind its first state, each with its own $W_{hh}$. Training it means learning 100 times as many parameters.
-- **b)** The network has one hidden layer, so it is shallow, and its gradients go back through one layer only.
-- **c)** The unfolded network has 100 layers behind its first state, which share 480 parameters. The gradient of each is a sum over the 100 steps.
+- **b)** The network has one hidden layer, so it is shallow, however long the sequence is.
+- **c)** The unfolded network has 100 layers behind its first state, which share 480 parameters.
 - **d)** The unfolded network has 20 layers, one for each hidden neuron, of 100 neurons each.
 """
 
@@ -1035,7 +1035,7 @@ A recurrent network is trained by **unfolding it and using backpropagation on th
 
 **Guess first.** The loss looks at the last state only. Which steps' inputs have a part in the gradient of $W_{xh}$: only the last, or all?
 
-All, because the same weights were used at every step, and each use had its effect on the last state. So we go back, layer by layer. Let $\mathbf{g}_t$ be the gradient of the loss at the state $\mathbf{h}_t$; at the end it is given, $\mathbf{g}_T = d\mathbf{h}$. For $t = T, T-1, \dots, 1$:
+All, because the same weights were used at every step, and each use had its effect on the last state. So we go back, layer by layer. The *loss* is the number that says how wrong the network is. Its *gradient* for a quantity is the array of its partial derivatives, in the shape of that quantity. We write $d\mathbf{h}$ for the gradient at the last state, $dW_{xh}$ for that of $W_{xh}$, and so on; these are not differentials. Let $\mathbf{g}_t$ be the gradient at the state $\mathbf{h}_t$; at the end it is given, $\mathbf{g}_T = d\mathbf{h}$. For $t = T, T-1, \dots, 1$:
 
 $$\boldsymbol\delta_t = \mathbf{g}_t \odot (1 - \mathbf{h}_t^2), \qquad \mathbf{g}_{t-1} = W_{hh}^{\mathsf T}\,\boldsymbol\delta_t .$$
 
@@ -1068,7 +1068,7 @@ Backwards, from the last step to the first:
 | 1 | $0.0682$ | $0.0287$ | $0.0287$ | $0.0287\cdot 0 = 0$ | |
 | sum | | $db = 0.4795$ | $dw_{xh} = 0.3431$ | $dw_{hh} = 0.2182$ | |
 
-See how $\delta$ shrinks: $0.3144$, $0.1365$, $0.0287$. Each step back multiplies it by 0.5 and by a derivative below 1.
+(The table was computed with all digits and rounded for printing, so with four decimals your last digit may differ.) See how $\delta$ shrinks: $0.3144$, $0.1365$, $0.0287$. Each step back multiplies it by 0.5 and by a derivative below 1.
 """
 
 # %% [markdown]
@@ -1077,7 +1077,7 @@ r"""
 
 about 15 minutes · difficulty 3 of 5 · importance 4 of 5 · 1 point
 
-Now alone. One neuron: $w_{xh} = 1$, $w_{hh} = 0.5$, $b = -0.25$, $h_0 = 0.5$, two inputs $x_1 = 0.5$ and $x_2 = 1$, and $dh = 2$ at the last state. Carry four decimals along. You may use `np.tanh` as a pocket calculator.
+Now alone. One neuron: $w_{xh} = 1$, $w_{hh} = 0.5$, $b = -0.25$, $h_0 = 0.5$, two inputs $x_1 = 0.5$ and $x_2 = 1$, and $dh = 2$ at the last state. Carry five decimals along; three digits of each answer are compared. You may use `np.tanh` as a pocket calculator.
 
 Give five numbers: $h_1$, $h_2$, and the gradients of $w_{xh}$, $w_{hh}$ and $b$.
 """

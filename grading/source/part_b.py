@@ -122,7 +122,7 @@ Take $x = 1$, $t = 1$, $\eta = 2$, the weights $w_{21} = 2$, $w_{32} = -1$, $w_{
 | $w_{32}$ | $-0.1222$ | $-0.1222\cdot0.2072 = -0.0253$ | $2\cdot(-0.0253)\cdot0.8808 = -0.0446$ | $-0.0253\cdot(-1) = 0.0253$ |
 | $w_{21}$ | $0.0253$ | $0.0253\cdot0.1050 = 0.0027$ | $2\cdot0.0027\cdot1 = 0.0053$ | |
 
-Look down the second column. The error goes 0.78, 0.27, 0.12, 0.03: in four layers it has lost all but a thirtieth. The changes need not shrink in step with it. $\Delta w_{32}$ is larger than $\Delta w_{43}$, because the input of neuron 3 is three times the input of neuron 4.
+Look down the second column. The error goes 0.78, 0.27, 0.12, 0.03: on its way past three neurons it has lost all but a thirtieth. The changes need not shrink in step with it. $\Delta w_{32}$ is larger in size than $\Delta w_{43}$, because the input of neuron 3 is three times the input of neuron 4.
 
 (The numbers are rounded to four places after each was worked out exactly. If you go on with rounded ones, your last digit may differ.)
 
@@ -132,14 +132,14 @@ Look down the second column. The error goes 0.78, 0.27, 0.12, 0.03: in four laye
 > |---|---|
 > | **The lecture says** | $\Delta w = \eta\,(t - y)\ldots$ The error is target minus output, and the change is *added* to the weight. |
 > | **PyTorch does** | `w.grad` is $\partial J/\partial w$, which has $(y - t)$ in it and no $\eta$. The optimiser *subtracts* `lr * w.grad`. |
-> | **Ours** | $\Delta w = -\eta\,\partial J/\partial w$: the lecture's. A function called "gradient", as in the last exercise, returns $\partial J/\partial w$. |
+> | **Ours** | $\Delta w = -\eta\,\partial J/\partial w$: the lecture's. The last exercise works with the gradient itself, $\partial J/\partial w$, and returns how large it is. |
 > | **The checks accept** | For $\Delta w$, only the sign that makes the cost fall. A norm has no sign. |
 >
 > The cost has a $\tfrac12$ in front, so that no 2 is left when it is differentiated.
 
 ### Practice, with a check at every step
 
-Before you do one for marks, do one with help. Sigmoids again: $x = 1$, $t = 0$, $\eta = 4$, and the weights $w_{21} = 1$, $w_{32} = 2$, $w_{43} = -2$, $w_{54} = 1$. Type in one number after the other in place of `None`, and run the cell after each. It stops at the first number that isn't right.
+Before you do one for marks, do one with help. Sigmoids again: $x = 1$, $t = 0$, $\eta = 4$, and the weights $w_{21} = 1$, $w_{32} = 2$, $w_{43} = -2$, $w_{54} = 1$. Type in one number after the other in place of `None`, at least three digits that are not leading zeros, and run the cell after each. It stops at the first number that isn't right.
 """
 
 # %% tags=["explore"]
@@ -267,7 +267,7 @@ Mind what goes into the bracket. $\varphi'$ is a function of the *net input*. Th
 
 about 5 minutes · difficulty 1 of 5 · importance 4 of 5 · 1.5 points
 
-`net` is one number or an array of any shape. Use `np.exp`, which takes both.
+`net` is one number or an array of any shape, of moderate size (from −60 to 60 is enough). Use `np.exp`, which takes both.
 """
 
 # %% nbgrader={"grade_id": "sigmoid_derivative", "solution": true}
@@ -431,7 +431,7 @@ check(chain_updates)
 
 # %% [markdown]
 r"""
-**The same numbers in PyTorch.** It keeps a record of what was done to the weights, and `backward` walks back along it. No formula of yours goes in: it finds the same changes by itself. Here for the worked example; put your numbers from Question 1 in as well.
+**The same numbers in PyTorch.** It keeps a record of what was done to the weights, and `backward` walks back along it. No formula of yours goes in: it finds the same changes by itself. Here for the worked example; put your numbers from Question 1 in as well, with tanh and its derivative in place of the sigmoid's.
 """
 
 # %% tags=["explore"]
@@ -663,7 +663,9 @@ So does tanh never explode? With a single neuron per layer it cannot keep it up:
 r"""
 ## How deep is too deep?
 
-**Guess first.** With the sigmoid at its best, slope 0.25, and weights of 1: after how many layers is less than a millionth of the error left?
+In this section each neuron may also have a bias, which is added to its net input. It does not appear in the factor. We assume that the biases hold all net inputs at the same value; without them the net inputs would drift from layer to layer.
+
+**Guess first.** With the sigmoid held at its best, slope 0.25, and weights of 1: after how many layers is less than a millionth of the error left?
 
 Ten: $0.25^{10} \approx 9.5\cdot10^{-7}$. In general we ask for the smallest whole $n$ with $|f|^n < \theta$. Take logarithms. $\log|f|$ is negative, so the sign turns round when you divide by it:
 
@@ -671,7 +673,7 @@ $$n > \frac{\log\theta}{\log|f|} .$$
 
 ### Worked example: until nothing is left
 
-A long chain of sigmoids. Every net input is about 1, every weight is 2. After how many layers is less than a thousandth of the error left?
+A long chain of sigmoids. Biases hold every net input at 1, every weight is 2. After how many layers is less than a thousandth of the error left?
 
 | step | calculation | result |
 |---|---|---|
@@ -687,18 +689,18 @@ Check it by multiplying: after 1, 2, …, 8 layers there is left
 |---|---|---|---|---|---|---|---|
 | $0.393$ | $0.155$ | $0.0608$ | $0.0239$ | $0.00940$ | $0.00370$ | $0.00145$ | $0.00057$ |
 
-Explosion works the same way. With net inputs near 0 and weights of 8, the factor is $0.25\cdot 8 = 2$. The error is more than a thousand times as large after $\log 1000/\log 2 = 9.97$, so after 10 layers. Any base of the logarithm will do, as long as both have the same.
+Explosion works the same way. With net inputs held at 0 and weights of 8, the factor is $0.25\cdot 8 = 2$. The error is more than a thousand times as large after $\log 1000/\log 2 = 9.97$, so after 10 layers. Any base of the logarithm will do, as long as both have the same.
 
 ### Question 3
 
 about 10 minutes · difficulty 2 of 5 · importance 4 of 5 · 1 point
 
-In a long chain of **tanh** neurons, every weight is $1.2$ and every net input is about $0.8$.
+In a long chain of **tanh** neurons, every weight is $1.2$, and biases hold every net input at $0.8$.
 
 1. What is the slope of each neuron?
 2. What is the factor?
 3. After how many layers is less than $1/100$ of the error left?
-4. Now the net inputs are about $0.1$ instead, with the same weights. After how many layers is the error more than $100$ times as large?
+4. Now the biases hold every net input at $0.1$ instead, with the same weights. After how many layers is the error more than $100$ times as large?
 """
 
 # %% nbgrader={"grade_id": "question-3", "solution": true}
@@ -717,7 +719,7 @@ r"""
 
 about 10 minutes · difficulty 2 of 5 · importance 3 of 5 · 1.5 points
 
-Multiply in a loop or use logarithms, as you like. Think of the factors that don't fit in: those of size 1 or more, negative ones, and 0. A product that just *reaches* the threshold is not yet below it. For "never" return `math.inf`.
+Multiply in a loop or use logarithms, as you like. Think of the factors that don't fit in: those of size 1 or more, negative ones, and 0. A product that just *reaches* the threshold is not yet below it; this is checked only where floats reach it exactly, as with $0.5^3 = 0.125$. For "never" return `math.inf`.
 """
 
 # %% nbgrader={"grade_id": "layers_to_vanish", "solution": true}
@@ -761,19 +763,19 @@ With many neurons in each layer, weights become matrices $W_i$ of shape (neurons
 
 $$\text{net}_i = Y_{i-1} W_i^{\mathsf T}, \qquad Y_i = \varphi(\text{net}_i), \qquad Y_0 = X .$$
 
-On the way back, the three lines of Exercise 4 return, with matrices. Let $dY$ be the gradient of the cost by the outputs of a layer:
+On the way back, the three lines of Exercise 4 return, with matrices. From here on, $d$ in front of a name means *the gradient of the cost for it*: $dY_i$, $d\text{net}_i$ and $dW_i$ have the shapes of $Y_i$, $\text{net}_i$ and $W_i$. There is $(y - t)$ in the gradient, so all signs are opposite to Exercise 4, and there is no $\eta$. Let $dY$ be the gradient of the cost by the outputs of a layer:
 
 $$d\text{net}_i = dY_i \odot \varphi'(\text{net}_i), \qquad dW_i = d\text{net}_i^{\mathsf T}\, Y_{i-1}, \qquad dY_{i-1} = d\text{net}_i\, W_i .$$
 
 $\odot$ multiplies number by number. The product in $dW_i$ adds up over the samples: each one has its say. The factor is still slope times weight, only that every neuron now adds up the errors of all neurons behind it.
 
-To compare layers we want one number for each matrix, and take the **Frobenius norm**, the root of the sum of all its squares: $\lVert dW\rVert = \sqrt{\sum_{o,i} dW_{oi}^2}$.
+To compare layers we want one number for each matrix, and take the **Frobenius norm**, the root of the sum of all its squares: $\lVert dW\rVert = \sqrt{\sum_{r,c} dW_{rc}^2}$, over all rows $r$ and columns $c$.
 
 ### Exercise 7 · gradient_norms
 
 about 25 minutes · difficulty 4 of 5 · importance 5 of 5 · 3 points
 
-Forward first, and keep the net inputs and the outputs. Then back. `phi` and `phi_prime` take whole arrays here. `@` multiplies matrices, `.T` transposes. Watch the shapes; each of the three lines has only one arrangement in which they fit (unless all layers are equally wide).
+Forward first, and keep the net inputs and the outputs. Then back. `phi` and `phi_prime` take whole arrays here. `@` multiplies matrices, `.T` transposes. Watch the shapes: each result must have the shape of the array whose gradient it is, which leaves one arrangement (unless widths coincide). `weights[0]` is $W_1$.
 """
 
 # %% nbgrader={"grade_id": "gradient_norms", "solution": true}
@@ -892,7 +894,7 @@ show_figure(
 r"""
 Straight lines on a logarithmic scale: about the same factor in each layer, $f^n$ as in the chain. The sigmoid loses a factor of about seven in each layer, tanh not quite two. With 50 sigmoid layers, the first layer's gradient is more than forty powers of ten below the last one's.
 
-The last two printed lines say something more. Not only the error shrinks on its way back. With these weights the *signal* shrinks on its way forward, too: in layer 19, all pictures look nearly the same. Both are multiplied by weights and slopes in each layer, so this is no surprise, but it matters. The gradient of a weight is the error that arrives *times* the input. That is why the curves of tanh are level at the beginning: there the error gets smaller, while the inputs are still large.
+The last two printed lines say something more. Not only the error shrinks on its way back. With these weights the *differences between the pictures* shrink on their way forward, too: in layer 19, all pictures look nearly the same. A small difference is multiplied by weights and slopes in each layer, just as the error is, so this is no surprise, but it matters. The gradient of a weight is the error that arrives *times* the input. With tanh the outputs themselves shrink as well. That is why its curves are level at the beginning: there the error gets smaller, while the inputs are still large. The sigmoid's outputs stay near 0.5, so its curves show the error alone.
 """
 
 # %% [markdown]
@@ -953,7 +955,7 @@ show_figure(
 r"""
 So a wide tanh network does explode, with $g = 2$ and even more with $g = 4$. Many of its outputs are saturated, but the others have steep slopes, and the weights are large.
 
-With $g = 0.5$ the error vanishes, but look at the gradients: they are about equally tiny in *all* layers. Without biases, the signal shrinks forwards as fast as the error shrinks backwards. A layer in front gets a large input and hardly any error, a layer at the end a large error and hardly any input. To see what is going on, look at both.
+With $g = 0.5$ the error vanishes, but look at the gradients: they are about equally tiny in *all* layers. As all biases are still 0, the signal shrinks forwards as fast as the error shrinks backwards. A layer in front gets a large input and hardly any error, a layer at the end a large error and hardly any input. To see what is going on, look at both.
 
 In between, with $g = 1$, the error loses only a factor of five to ten on its way through fifty layers. That is no accident. Part c derives it.
 """
@@ -1181,7 +1183,7 @@ At depths 3, 5 and 10, training all layers with the ordinary rate is best: 94, 9
 </details>
 
 - **Early layers make large steps.** At depth 20, the very first step moves the weights of layer 1 by 22 per cent of their size, those of the last layer by 3. It changes what the early half gives on by 143 per cent of its size. For the late layers that is a new set of inputs.
-- **Late layers cannot learn from that.** It is not their fault: the same late layers, from the same first weights, get 41 per cent where 13 were right before, if only the early half holds still.
+- **The late layers are not at fault.** The same late layers, from the same first weights, get 41 per cent where 13 were right before, if only the early half holds still.
 - **Going deeper makes it worse**, from 94 per cent at depth 3 to 13 at depth 20.
 
 Look at the right figure for how it happens, because it isn't quite what one expects. At depth 10, the early half's outputs keep changing by about half of their size in each step, and the network learns nevertheless. At depth 20 they jump, and after ten steps they hardly move any more. The large steps have brought the early half into a state in which nearly the same comes out whatever digit goes in: the outputs differ by 0.11 from digit to digit, where they differed by 0.52 before training. The late half has little left to tell the digits apart by.
@@ -1201,7 +1203,7 @@ At depth 20 the network got more digits right when its first ten layers were not
 - **a)** Random early layers are a good solution; there is no need to train them in deep networks.
 - **b)** With all layers learning, the late half had too small a learning rate.
 - **c)** The gradient of the early layers had vanished, so that training them made no difference.
-- **d)** The late layers are able to learn. What kept them from it were the large steps of the early layers, which upset what the late ones get as input.
+- **d)** The late layers are able to learn. What kept them from it were the large steps of the early layers, which spoilt what the late ones get as input.
 """
 
 # %% nbgrader={"grade_id": "question-5", "solution": true}
@@ -1216,7 +1218,7 @@ check_question(5)
 
 # %% [markdown]
 r"""
-**What goes wrong in practice.** Neither of the two announces itself. The program runs, the loss is a number, and it just doesn't fall.
+**What goes wrong in practice.** Neither of the two usually announces itself. The program runs, the loss is mostly still a number, and it just doesn't fall.
 
 | what you see | vanishing | exploding |
 |---|---|---|
@@ -1229,13 +1231,13 @@ So look at the gradients, layer by layer, before you train for an hour. In PyTor
 
 ## What can be done
 
-Everything that helps acts on the factor $\varphi'(\text{net})\cdot w$, or leads around it. Part c takes these one by one, with the formula, the code, and the experiments you have just seen.
+Most of what helps acts on the factor $\varphi'(\text{net})\cdot w$, or leads around it. Adaptive steps leave the factor as it is and suit the step to the gradient that arrives. Part c takes these one by one, with the formula, the code, and the experiments you have just seen.
 
 | remedy | what it acts on |
 |---|---|
 | activation functions whose slope doesn't vanish (ReLU and its relatives) | $\varphi'$ is 1 wherever the neuron is active |
 | better first weights | $w$ is drawn so that the factors are about 1 at the start |
-| adaptive learning rates (momentum, AdaGrad, RMSprop, Adam, Nadam) | each weight gets a step of its own size, even where its gradient is small |
+| momentum and adaptive learning rates (AdaGrad, RMSprop, Adam, Nadam) | the size of the step: momentum adds up earlier gradients, the others give each weight a step of its own size |
 | batch normalisation | net inputs are kept where $\varphi$ has a slope |
 | skip connections | the error has a way round the layer, with factor 1 |
 
@@ -1278,7 +1280,7 @@ Backpropagation multiplies. From layer to layer the error gets a factor $\varphi
 | how deep it reaches | $n > \log\theta / \log\lvert f\rvert$ | `layers_to_vanish` | none |
 | a real network | $dW_i = d\text{net}_i^{\mathsf T}\,Y_{i-1}$ | `gradient_norms` | `w.grad.norm()` |
 
-**Vanishing** ($|f| < 1$): early layers keep their random first weights and add nothing; more depth doesn't help. **Exploding** ($|f| > 1$): early layers jump; late layers cannot learn from what keeps changing; more depth makes it worse.
+**Vanishing** ($|f| < 1$): early layers keep their random first weights and add nothing; more depth doesn't help. **Exploding** ($|f| > 1$): early layers jump; what they then give on changes wildly, or becomes nearly the same for every sample, and the late layers cannot learn from it; more depth makes it worse.
 
 ## Questions to think about
 
@@ -1286,7 +1288,7 @@ Backpropagation multiplies. From layer to layer the error gets a factor $\varphi
 
 <details><summary>Answer</summary>
 
-No. A small gradient says that a small change of this weight has a small effect *here*, where the neurons behind it are partly saturated. It doesn't say that the weight is right. Everything that the later neurons ever get to see has passed through $w_{21}$.
+No. A small gradient says that a small change of this weight has a small effect *here*, where four slopes of at most a quarter lie on the way. It doesn't say that the weight is right. Everything that the later neurons ever get to see has passed through $w_{21}$.
 
 </details>
 

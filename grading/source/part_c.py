@@ -48,7 +48,7 @@ On its way back through one layer, the error is multiplied by $\varphi'(\text{ne
 | activation functions whose slope does not vanish | $\varphi'$ |
 | better first weights | $w$ |
 | momentum, adaptive learning rates | the step that a gradient causes |
-| batch normalisation | $\text{net}$, so that $\varphi'(\text{net})$ stays away from 0 |
+| batch normalisation | the size of $\text{net}$: neither so large that $\varphi'$ is near 0, nor so small that the factor $w$ shrinks everything |
 | skip connections | the way back: there is one without factors |
 
 **Guess first.** A sigmoid's slope is at most ¼. Take a network with twenty weight layers of sigmoid neurons, its first weights normal with a standard deviation of 0.1. How much smaller is the gradient at the first layer than at the last: a hundred times, a million times, or more?
@@ -232,7 +232,7 @@ print(compare(leaky_relu, torch_leaky, net, backward=backward, a=0.1))
 r"""
 ## PReLU: a slope that is learnt
 
-The slope $a_j$ is a parameter like a weight, so it needs a gradient. Take a batch of $N$ samples and $n$ neurons: net is $(N, n)$. The error `dy` arrives at the output. Where net is negative, $y = a_j\,\text{net}$, and
+The slope $a_j$ is a parameter like a weight, so it needs a gradient. Take a batch of $N$ samples and $n$ neurons: net is $(N, n)$. We write $dy$ for $\partial J/\partial y$, the gradient of the cost for $y$, and likewise $d\text{net}$, $da$, $dx$. The gradient `dy` arrives at the output. Where net is negative, $y = a_j\,\text{net}$, and
 
 $$\frac{\partial y}{\partial \text{net}} = a_j, \qquad \frac{\partial y}{\partial a_j} = \text{net}.$$
 
@@ -290,7 +290,7 @@ print(compare(prelu, torch.nn.functional.prelu, rng.normal(size=(4, 3)), np.arra
 r"""
 ## What goes wrong in practice: the dead unit
 
-ReLU has a price. If the net input of a unit is negative for *every* sample, its slope is 0 for every sample. It outputs 0, and it gets no gradient. Its own weights cannot move any more: it is **dead**. One large step can do that.
+ReLU has a price. If the net input of a unit is negative for *every* sample, its slope is 0 for every sample. It outputs 0, and it gets no gradient. With plain gradient descent its own weights stand still: it is **dead**. Only a change of its inputs, by the layers before it, could wake it up. One large step can do that.
 
 **Predict first.** A network with two hidden layers of 32 ReLU units learns the digits with learning rates 0.1, 0.5, 1 and 2. At which does a good part of the units die? And does LReLU, which cannot die, recognise more digits then? Five seeds each.
 """
@@ -329,9 +329,9 @@ Up to 1 hardly any unit dies. At 2 most of them do, and the network is lost. But
 
 ## Better first weights
 
-**Guess first.** A neuron adds up $m$ products $w_i x_i$. The inputs have variance 1, the weights have variance $\sigma^2$ and mean 0, and all are independent. What is the variance of the sum?
+**Guess first.** A neuron adds up $m$ products $w_i x_i$. The inputs have mean 0 and variance 1, the weights have mean 0 and variance $\sigma^2$, and all are independent. What is the variance of the sum?
 
-It is $m\,\sigma^2$. So with $\sigma^2 = 1/m$ the signal keeps its size from layer to layer. On its way back, an error is a sum over $n$ outputs, which asks for $\sigma^2 = 1/n$. **Xavier's** (or Glorot's) method takes the middle, $\sigma^2 = 2/(m+n)$. It suits sigmoid and tanh. ReLU throws half of the signal away, so twice the variance is needed: **Kaiming's** (or He's) method has $\sigma^2 = 2/m$.
+It is $m\,\sigma^2$. (For inputs whose mean isn't 0, put the mean of their squares in place of the variance: that is the size which goes from layer to layer.) So with $\sigma^2 = 1/m$ the signal keeps its size from layer to layer. On its way back, an error is a sum over $n$ outputs, which asks for $\sigma^2 = 1/n$. **Xavier's** (or Glorot's) method takes the middle, $\sigma^2 = 2/(m+n)$. It is meant for tanh, whose slope at 0 is 1, and it is the usual choice for the sigmoid, too, though there the slope of at most ¼ remains. ReLU sets half of the net inputs to 0, and with them half of the mean square, so twice the variance is needed: **Kaiming's** (or He's) method has $\sigma^2 = 2/m$.
 
 A uniform distribution from $-r$ to $r$ has the variance $r^2/3$. Hence the two columns:
 
@@ -509,12 +509,12 @@ print("after twenty layers, five seeds\n" + "\n".join(words))
 show_figure(
     figure,
     alt="The size of the signal over twenty layers, on a logarithmic scale. After the last layer, over five seeds: " + "; ".join(words) + ".",
-    caption="Kaiming's weights keep the size with ReLU, Xavier's with tanh. The mean of five seeds.",
+    caption="Kaiming's weights roughly keep the size with ReLU; with tanh, Xavier's lose it only slowly. The mean of five seeds.",
 )
 
 # %% [markdown]
 r"""
-With Kaiming's weights the size stays within a factor of about two. With Xavier's, each layer of ReLU keeps $1/\sqrt2$ of it, and $2^{-10} \approx 0.001$ is left after twenty. With a deviation of 0.01 a factor of $0.01\sqrt{50} = 0.07$ remains of every layer; with a deviation of 1 it is $\sqrt{50} = 7.1$. For tanh, a deviation of 1 looks harmless in this picture, as tanh cannot exceed 1. But most of its neurons are saturated there, where the slope is close to 0: such layers can hardly learn. With Xavier's weights tanh shrinks the signal a little, because it bends.
+With Kaiming's weights the size stays within a factor of about two. With Xavier's, each layer of ReLU keeps $1/\sqrt2$ of it, and $2^{-10} \approx 0.001$ is left after twenty. With a deviation of 0.01 a factor of $0.01\sqrt{50} = 0.07$ remains of every layer; with a deviation of 1 it is $\sqrt{50} = 7.1$. For tanh, a deviation of 1 looks harmless in this picture, as tanh cannot exceed 1. But most of its neurons are saturated there, where the slope is close to 0: such layers can hardly learn. With Xavier's weights tanh shrinks the signal to about a sixth in twenty layers, because it bends: slowly, compared with the others.
 
 ### Part b's experiment, repeated
 
@@ -573,12 +573,12 @@ Each remedy alone does too little here. Sigmoid with Xavier's weights still lose
 
 about 3 minutes · difficulty 2 of 5 · importance 4 of 5 · 1 point
 
-In a network with ReLU, the net input of one hidden unit is negative for every training sample. Which statement is true?
+In a network with ReLU, the net input of one hidden unit is negative for every training sample. It is trained with plain gradient descent. Which statement is true?
 
 - **a)** ReLU's slope is 1, so with ReLU no gradient can vanish or explode, whatever the first weights are.
-- **b)** The unit gets a gradient of 0 from every sample, so its own weights stay as they are as long as its inputs do.
+- **b)** The unit gets a gradient of 0 from every sample, so its own weights stay as they are, as long as its net inputs stay negative.
 - **c)** The unit still learns, because the gradient of a weight also contains its input, and that may be large.
-- **d)** The unit still learns if the optimiser has momentum, which adds up the small gradients until the unit wakes up.
+- **d)** The unit still learns if the learning rate is large enough, because a large rate makes a step even of a small gradient.
 """
 
 # %% nbgrader={"grade_id": "question-1", "solution": true}
@@ -678,7 +678,7 @@ In the third step the gradient has changed its sign, and $w$ still moves the old
 
 about 6 minutes · difficulty 2 of 5 · importance 5 of 5 · 1 point
 
-A step is a function: it gets what is remembered, and returns what is to be remembered next. Nothing is kept elsewhere.
+A step is a function: it gets what is remembered, and returns what is to be remembered next, in new arrays. Nothing is kept elsewhere. Don't change the arrays that come in (no `v *= beta`): the caller may still need them, and may pass one array of zeros as both $m$ and $v$.
 """
 
 # %% nbgrader={"grade_id": "momentum_step", "solution": true}
@@ -923,6 +923,8 @@ $$\mu_t = \beta_1\,\big(1 - \tfrac12\cdot 0.96^{\,t\psi}\big), \qquad \Pi_t = \m
 
 $$m, v, \hat v \text{ as in Adam}, \qquad \hat m = \frac{\mu_{t+1}\, m}{1 - \Pi_t\,\mu_{t+1}} + \frac{(1-\mu_t)\, g}{1-\Pi_t}, \qquad w \leftarrow w - \eta\,\frac{\hat m}{\sqrt{\hat v}+\varepsilon}$$
 
+Compare with Adam: $\Pi_t$ plays the part of $\beta_1^t$, so $1 - \Pi_t$ is the bias correction for weights that change from step to step. The part with $m$ belongs to the next step, so its correction has one more factor, $\Pi_{t+1} = \Pi_t\,\mu_{t+1}$. And $m$ itself is still updated with $\beta_1$.
+
 The product $\Pi_t$ is one more thing to remember. It comes in as `mu_product` $= \Pi_{t-1}$ (1 before the first step) and goes out as $\Pi_t$.
 
 **By hand.** As for Adam, with $\psi = 10$. First the schedule: $\mu_1 = 0.5\,(1 - 0.5\cdot0.96^{10}) = 0.334$, $\mu_2 = 0.389$, $\mu_3 = 0.427$, $\mu_4 = 0.451$. The columns $m$, $v$ and $\sqrt{\hat v}$ are those of Adam.
@@ -1074,7 +1076,7 @@ And momentum beats them all here? Its rate was chosen for this ravine. One surfa
 
 **Guess first.** A layer deep in the network has learnt what to do with its inputs. Then the layers before it change. What has become of its inputs?
 
-They have another distribution now, and the layer has to learn it anew: every layer is chasing those before it. And there is a second trouble. If one input of a neuron lies between 0 and 1000 and another between 0 and 1, the first has most of the influence, even if the second tells the classes apart.
+They have another distribution now, and, so the idea goes, the layer has to learn it anew: every layer is chasing those before it. And there is a second trouble. If one input of a neuron lies between 0 and 1000 and another between 0 and 1, the first has most of the influence, even if the second tells the classes apart.
 
 **Batch normalisation** scales the values of each single neuron to mean 0 and standard deviation 1, and then lets the network choose another mean $\beta$ and spread $\gamma$, by backpropagation:
 
@@ -1316,7 +1318,7 @@ show_figure(figure, alt="The standard deviation of the fourth layer's net inputs
 
 # %% [markdown]
 r"""
-Without it the spread trebles, from 0.27 to 0.81: what the fourth layer has learnt for its early inputs no longer fits. With it, what the layer computes still drifts, from 0.65 to 0.75, but what $\varphi$ gets is put back to a spread of 1 in every batch. (That is what the formula does, as long as $\gamma$ stays near 1. The network is free to move $\gamma$, and in six epochs it hardly did.)
+Without it the spread trebles, from 0.27 to 0.81. Part of that comes from the layer's own weights, part from the layers before it; this picture cannot tell them apart. With it, what the layer computes still drifts, from 0.65 to 0.75, but what $\varphi$ gets is put back to a spread of 1 in every batch. (That is what the formula does, as long as $\gamma$ stays near 1. The network is free to move $\gamma$, and in six epochs it hardly did.)
 
 **Part b's experiment, repeated.** Sigmoid and the small weights of the beginning, twenty layers deep, now with batch normalisation before or after $\varphi$. What arrives at the first layer?
 """
@@ -1494,7 +1496,7 @@ Without: nothing, about $10^{-16}$. With: all of it, and even some ten times mor
 
 The network of the beginning, twenty weight layers, learns the digits for five epochs. Guessing at random gives 0.10.
 
-**Predict first, in writing.** Rank them: (1) sigmoid and weights with deviation 0.1, as in part b; (2) ReLU, with the same weights; (3) ReLU with Kaiming's weights; (4) that, with Adam; (5) sigmoid and small weights again, but with batch normalisation; (6) ReLU and small weights with skip connections; (7) ReLU, Kaiming, batch normalisation and skip connections. Three seeds each, with SGD and $\eta = 0.1$ unless something else is said. It takes a while.
+**Predict first, in writing.** Rank them: (1) sigmoid and weights with deviation 0.1, as in part b; (2) ReLU, with the same weights; (3) ReLU with Kaiming's weights; (4) that, with Adam; (5) sigmoid and small weights again, but with batch normalisation; (6) ReLU and small weights with skip connections; (7) ReLU, Kaiming, batch normalisation and skip connections. Three seeds each, with SGD and $\eta = 0.1$; with Adam $\eta = 0.003$. It takes a while.
 """
 
 # %% tags=["explore"]
@@ -1562,7 +1564,7 @@ r"""
 
 On our machine (yours may differ in the last digit): (1) and (2) have learnt nothing: 0.10. Kaiming's weights (3) let the gradient through, but five epochs of plain SGD at this rate come to 0.22 only, and the seeds differ a lot. With Adam (4) the same network gets to 0.74. The surprise is (5): the very sigmoid that was lost reaches 0.84 as soon as its net inputs are normalised. Skip connections alone (6) make 0.55, and together with Kaiming and batch normalisation (7) 0.92.
 
-Be careful with the ranking. Three seeds and five epochs say that 0.10 is not 0.84. They don't say that Adam is worse than batch normalisation: another learning rate may turn that round. And all of this is for twenty layers on a small problem: a network with one hidden layer of 32 ReLU units gets to between 0.85 and 0.88 in the same five epochs.
+Be careful with the ranking. Three seeds and five epochs say that 0.10 is not 0.84. They don't say that Adam is worse than batch normalisation: another learning rate may turn that round. And all of this is for twenty layers on a small problem: a network with one hidden layer of 32 ReLU units gets to between 0.85 and 0.88 in the same five epochs (try it: change the depth in the cell above).
 
 </details>
 

@@ -344,7 +344,7 @@ def test_no_jail_is_said_in_every_output(tmp_path):
 
 
 @pytest.mark.parametrize("assignment, folder, out, said", [
-    ("part_z", "class", "out", "There is no assignment part_z; the assignments are part_d"),
+    ("part_z", "class", "out", "There is no assignment part_z; the assignments are part_a, part_b"),
     ("part_d", "nowhere", "out", "There is no folder"),
     ("part_d", "class/ada/part_d_convolution.ipynb", "out", "There is no folder"),
     ("part_d", "class", "class/marked", "lies among the hand-ins"),
