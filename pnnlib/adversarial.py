@@ -13,13 +13,12 @@ Pictures are from 0 to 1, and stay so.
 """
 
 import math
-import operator
 from contextlib import contextmanager
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from pnnlib.arrays import as_floats
+from pnnlib.arrays import as_floats, as_int
 from pnnlib.layers import Module
 from pnnlib.losses import cross_entropy
 from pnnlib.windows import per_axis
@@ -110,7 +109,7 @@ def attack(gradient, x, label, epsilon, steps, *, step_size=None):
         )
     (x,) = as_floats("attack", x=x)
     _check_range("attack", x)
-    epsilon, steps = _amount("attack", "epsilon", epsilon), _whole("attack", "steps", steps, least=1)
+    epsilon, steps = _amount("attack", "epsilon", epsilon), as_int("attack", "steps", steps, least=1)
     step_size = epsilon / steps if step_size is None else _amount("attack", "step_size", step_size)
     least, most = np.maximum(x - epsilon, 0), np.minimum(x + epsilon, 1)
     y = np.clip(x, 0, 1)
@@ -303,9 +302,9 @@ def learn_patch(
     x, rng = _take_pictures("learn_patch", x), np.random.default_rng(rng)
     _check_range("learn_patch", x)
     size = per_axis("learn_patch", "size", size, 2, least=1)
-    steps, batch_size = _whole("learn_patch", "steps", steps, 0), _whole("learn_patch", "batch_size", batch_size, 1)
+    steps, batch_size = as_int("learn_patch", "steps", steps, 0), as_int("learn_patch", "batch_size", batch_size, 1)
     lr = _amount("learn_patch", "lr", lr)
-    labels = np.asarray(labels if target is None else [_whole("learn_patch", "target", target, least=0)] * len(x))
+    labels = np.asarray(labels if target is None else [as_int("learn_patch", "target", target, least=0)] * len(x))
     if len(x) == 0 or labels.shape != x.shape[:1]:
         raise ValueError(
             f"learn_patch: there must be pictures, and a label for each, got x of shape {x.shape} and labels of shape "
@@ -451,16 +450,6 @@ def _amount(operation, name, value):
     value = _number(operation, name, value)
     if value < 0:
         raise ValueError(f"{operation}: {name} must be at least 0, got {value:g}")
-    return value
-
-
-def _whole(operation, name, value, least):
-    try:
-        value = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{operation}: {name} must be an int, got {value!r}") from None
-    if value < least:
-        raise ValueError(f"{operation}: {name} must be at least {least}, got {value}")
     return value
 
 

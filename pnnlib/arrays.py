@@ -1,5 +1,6 @@
 """What every component does first with its arguments, taking them as arrays of floats, and how it adds up rows."""
 
+import operator
 from contextlib import contextmanager
 
 import numpy as np
@@ -37,6 +38,21 @@ def as_floats(operation, optional=(), **arrays):
     if dtype.kind != "f":
         dtype = np.dtype(np.float64)
     return [None if a is None else a.astype(dtype, copy=False) for a in result]
+
+
+def as_int(operation, name, value, least):
+    """Return a count as an int, if it is one that makes sense.
+
+    >>> as_int("digits", "n", np.int64(3), least=1)
+    3
+    """
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{operation}: {name} must be an int, got {value!r}") from None
+    if value < least:
+        raise ValueError(f"{operation}: {name} must be at least {least}, got {value}")
+    return value
 
 
 @contextmanager

@@ -9,7 +9,6 @@ same number gives the same data, so draw a test set with another one.
 import gzip
 import hashlib
 import math
-import operator
 import os
 import tempfile
 import warnings
@@ -20,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pnnlib.arrays import as_floats
+from pnnlib.arrays import as_floats, as_int
 
 # What the labels 0 to 9 of Fashion-MNIST stand for.
 FASHION = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -240,7 +239,7 @@ def pattern_at_random_place(n=400, length=32, noise=0.2, patterns=None, places=N
     if patterns.ndim != 2 or 0 in patterns.shape:
         raise ValueError(f"{name}: patterns must be (classes, K), one row for each class, got {patterns.shape}")
     classes, k = patterns.shape
-    length = _whole(name, "length", length, least=1)
+    length = as_int(name, "length", length, least=1)
     y, rng = _start(name, n, noise, classes, rng)
     (places,) = as_floats(name, places=np.arange(length - k + 1) if places is None else places)
     if places.size == 0 or np.any(places % 1) or places.min() < 0 or places.max() > length - k:
@@ -256,8 +255,8 @@ def pattern_at_random_place(n=400, length=32, noise=0.2, patterns=None, places=N
 
 def _start(operation, n, noise, classes, rng):
     """Check what all toy sets have in common, and return the labels and the generator."""
-    n = _whole(operation, "n", n, least=0)
-    classes = _whole(operation, "classes", classes, least=1)
+    n = as_int(operation, "n", n, least=0)
+    classes = as_int(operation, "classes", classes, least=1)
     if _number(operation, "noise", noise) < 0:
         raise ValueError(f"{operation}: noise must be a standard deviation, from 0 up, got {noise}")
     return np.arange(n) % classes, np.random.default_rng(rng)
@@ -265,16 +264,6 @@ def _start(operation, n, noise, classes, rng):
 
 def _blur(x, noise, rng):
     return x + noise * rng.normal(size=x.shape)
-
-
-def _whole(operation, name, value, least):
-    try:
-        value = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{operation}: {name} must be an int, got {value!r}") from None
-    if value < least:
-        raise ValueError(f"{operation}: {name} must be at least {least}, got {value}")
-    return value
 
 
 def _number(operation, name, value):
@@ -304,7 +293,7 @@ _TRAINING, _TEST = 60_000, 10_000  # the published division, the test set last
 
 def _mnist_or_alike(name, openml_name, folder, validation, dtype):
     dtype = _check_dtype(name, dtype)
-    validation = _whole(name, "validation", validation, least=0)
+    validation = as_int(name, "validation", validation, least=0)
     if folder is not None and not isinstance(folder, (str, os.PathLike)):
         raise TypeError(f"{name}: folder must be the path of a folder, got {folder!r}: is it for validation=?")
     root = Path(folder or os.environ.get("PNNLIB_DATA") or "~/.cache/pnnlib").expanduser()
