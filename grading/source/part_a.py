@@ -619,9 +619,7 @@ def some_digits(n, rng):
 
 def learn(layer_sizes, samples, test, seed, epochs):
     """Train a network on these samples; return its share of errors on them and on the test set, in per cent."""
-    model = mlp(layer_sizes, rng=seed)
-    for parameter in model.parameters():
-        parameter.data = parameter.data.astype(np.float32)
+    model = mlp(layer_sizes, rng=seed).astype(np.float32)
     optimizer = Adam(model.parameters(), lr=0.01)
     fit(model, *samples, optimizer, epochs=epochs, batch_size=100, progress=False, rng=seed)
     return [100 - 100 * accuracy(model, *data) for data in (samples, test)]
@@ -719,9 +717,7 @@ data = digits(np.float32)
 
 def fresh(seed):
     """The course's network for digits, with random weights."""
-    model = digits_cnn(rng=seed)
-    for parameter in model.parameters():
-        parameter.data = parameter.data.astype(np.float32)
+    model = digits_cnn(rng=seed).astype(np.float32)
     model.train()
     model(data.x_train[:800])  # so that its normalisation knows the data
     model.eval()
