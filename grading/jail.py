@@ -1,7 +1,8 @@
 """A kernel in a jail: walls around it, a guard at its door, data in and data out.
 
 The kernel sees a read-only system, its Python, and a private /tmp. It has no
-network, no repository, no gradebook, no torch and no pnnlib (`walls`). It
+network, no repository, no gradebook, no torch, and no pnnlib unless that is the
+material (`walls`). It
 speaks Jupyter over two sockets that the guard counts and cuts off (`guard`).
 When it takes too much of anything, or too long, it is killed with everything
 it started. Nothing it sends is believed: whatever comes is an `Outcome`.
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 import zmq
 from jupyter_client.session import Session
 
+from pnnlib.exercises.borrowed import absent
 from pnnlib.exercises.calling import Outcome
 from pnnlib.exercises.given import recipe_of
 
@@ -55,15 +57,16 @@ class Jail:
             marks, can read and write his files and reach the network. Time,
             memory, processes and output are still watched, torch and pnnlib are
             hidden but not absent, and a process that hides well may outlive it.
+        library: with pnnlib's layers in it.
 
     Raises:
         JailUnavailable: where bubblewrap does not work and `bare` is False.
     """
 
-    def __init__(self, limits: Limits = Limits(), bare: bool = False):
+    def __init__(self, limits: Limits = Limits(), bare: bool = False, library: bool = False):
         if not bare:
             require_walls()
-        self.limits, self.bare = limits, bare
+        self.limits, self.bare, self.library = limits, bare, library
 
     def __enter__(self) -> Jail:
         # not TMPDIR: the path of a Unix socket has room for a hundred characters only
@@ -175,10 +178,11 @@ class Jail:
 
     def _command(self, doors: str):
         limits = [str(number) for number in (self.limits.memory, self.limits.disk, self.limits.output)]
+        settings = [",".join(absent(self.library)), *limits]
         if self.bare:
-            return contextlib.nullcontext(([sys.executable, str(INSIDE / "boot.py"), doors, *limits], ()))
-        program = [sys.executable, "/inside/boot.py", "/doors", *limits]
-        return walled(program, doors, self.limits.disk, self._settings())
+            return contextlib.nullcontext(([sys.executable, str(INSIDE / "boot.py"), doors, *settings], ()))
+        program = [sys.executable, "/inside/boot.py", "/doors", *settings]
+        return walled(program, doors, self.limits.disk, self._settings(), self.library)
 
     def _wait(self) -> bool:
         """Whether the kernel answers, and can be heard."""

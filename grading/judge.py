@@ -61,6 +61,9 @@ def judge(
 ) -> Judgement:
     """Judge a sanitised notebook.
 
+    An exercise whose material is pnnlib is judged in a jail of its own, with
+    pnnlib in it; the others never see that one.
+
     An exercise that builds on another is not made to pay for it: what is wrong
     is tried once more with the reference in place of every wrong answer above
     it, and the better of the two verdicts counts. A reference goes into the jail
@@ -79,9 +82,11 @@ def judge(
     """
     started = time.monotonic()
     run = _Run(notebook, part, seed, limits, bare, started + NOTEBOOK_SECONDS)
-    while not run.finished:  # each round ends with a verdict or a cell to leave out
-        run.play()
-    run.try_again(references or {})
+    for library in (False, True):
+        while run.open(library):  # each round ends with a verdict or a cell to leave out
+            run.play(library)
+    for library in (False, True):
+        run.try_again(references or {}, library)
     order = [grade_id(c).removeprefix("check-") for c in notebook.cells if is_check(c)]
     verdicts = [run.verdicts[name] for name in order]
     notes = [_left_out(notebook.cells[i], error) for i, error in sorted(run.left_out.items())]
@@ -109,29 +114,53 @@ class _Run:
         self.left_out: dict[int, str] = {}
         self.errors: dict[str, str] = {}
         self.finished = False
+        self.checks = [grade_id(cell).removeprefix("check-") for _, cell in self.cells if is_check(cell)]
 
-    def play(self) -> None:
+    def open(self, library: bool) -> bool:
+        """Whether there is still something to do in a jail of this kind. The ordinary one runs to its
+        end, for what the cells print; the one with pnnlib only as far as something is judged there."""
+        waiting = any(self._in_library(name) and name not in self.verdicts for name in self.checks)
+        return waiting if library else not self.finished
+
+    def play(self, library: bool) -> None:
         """Run the cells in a fresh kernel until the end, or until it does not survive one."""
-        with Jail(self.limits, bare=self.bare) as jail:
+        with Jail(self._limits(library), self.bare, library) as jail:
             for i, cell in self.cells:
                 if is_check(cell):
                     name = grade_id(cell).removeprefix("check-")
-                    if name not in self.verdicts:
+                    if name not in self.verdicts and self._in_library(name) == library:
                         self.verdicts[name] = self._verdict(jail, name)
-                elif i not in self.left_out and cell.source.strip() and not self._late:
+                elif self._can_run(i, cell, library) and not self._late:
                     self._run_cell(jail, i, cell)
-                if not jail.alive:
+                if not jail.alive or (library and not self.open(library)):
                     return
         self.finished = True
 
-    def try_again(self, references: Mapping[str, str]) -> None:
+    def _can_run(self, i: int, cell: NotebookNode, library: bool) -> bool:
+        """An answer that is made of pnnlib may need it as soon as its cell is run."""
+        needs_library = self._in_library(grade_id(cell)) and not library
+        return bool(cell.source.strip()) and i not in self.left_out and not needs_library
+
+    def _in_library(self, name: str) -> bool:
+        return name in self.exercises and self.exercises[name].library
+
+    def _limits(self, library: bool) -> Limits:
+        """A call may take what `check` allows, and more if the limits do."""
+        longest = [self.exercises[name].seconds for name in self.checks if library and self._in_library(name)]
+        return replace(self.limits, seconds=max([self.limits.seconds, *longest]))
+
+    def try_again(self, references: Mapping[str, str], library: bool) -> None:
         """Judge wrong exercises with references in place of the wrong ones above them."""
         answers = {grade_id(cell): cell.source for _, cell in self.cells if not is_check(cell)}
-        order = [name for name in self.verdicts if name in references and name in self.exercises]
+        order = [name for name in self.checks if name in references and name in self.exercises]
         wrong = [name for name in order if not self.verdicts[name].passed]
-        waiting = [name for name in wrong[1:] if self._may_be_anothers_fault(name, wrong, answers[name])]
+        waiting = [
+            name
+            for name in wrong[1:]
+            if self._in_library(name) == library and self._may_be_anothers_fault(name, wrong, answers[name])
+        ]
         while waiting and not self._late:
-            self._round_with(references, wrong, waiting)
+            self._round_with(references, wrong, waiting, library)
 
     def _may_be_anothers_fault(self, name: str, wrong: list[str], source: str) -> bool:
         kind = self.verdicts[name].kind
@@ -141,14 +170,16 @@ class _Run:
             return "NotImplementedError" not in source
         return kind != "missing"
 
-    def _round_with(self, references: Mapping[str, str], wrong: list[str], waiting: list[str]) -> None:
+    def _round_with(
+        self, references: Mapping[str, str], wrong: list[str], waiting: list[str], library: bool
+    ) -> None:
         """Judge those in `waiting` again, and take them out of it, until a kernel does not survive one."""
         replaced: list[str] = []
-        with Jail(self.limits, bare=self.bare) as jail:
+        with Jail(self._limits(library), self.bare, library) as jail:
             for i, cell in self.cells:
                 name = grade_id(cell).removeprefix("check-")
                 if not is_check(cell):
-                    if i not in self.left_out and cell.source.strip():
+                    if self._can_run(i, cell, library):
                         self._run_cell(jail, i, cell)
                 elif name in wrong:
                     if name in waiting:

@@ -1,7 +1,8 @@
 """The walls of the jail: what of this machine bubblewrap shows to a student's kernel.
 
 A read-only system, the Python that runs the marking with its packages, and a
-private /tmp. No network, no home, no repository, no torch and no pnnlib.
+private /tmp. No network, no home, no repository, no torch, and no pnnlib but
+its layers, where they are the material.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .inside.stand_in import NAMES
+from pnnlib.exercises.borrowed import absent
+
 from .syscalls import filter_options
 
 INSIDE = Path(__file__).resolve().parent / "inside"
@@ -36,7 +38,7 @@ class JailUnavailable(RuntimeError):
 
 @contextlib.contextmanager
 def walled(
-    program: list[str], doors: str, disk: int, settings: dict[str, str]
+    program: list[str], doors: str, disk: int, settings: dict[str, str], library: bool = False
 ) -> Iterator[tuple[list[str], tuple[int, ...]]]:
     """The command that runs `program` in a jail, and the file descriptors to start it with.
 
@@ -45,6 +47,7 @@ def walled(
         doors: a directory that it sees, read-only, as /doors.
         disk: bytes for each of /tmp and /dev/shm.
         settings: its environment.
+        library: with pnnlib's layers in it, as /library.
     """
     environment = [word for item in settings.items() for word in ("--setenv", *item)]
     with filter_options() as (syscalls, descriptors):
@@ -54,7 +57,7 @@ def walled(
             # read-only, because root may write to much of it even without a single capability
             *("--proc", "/proc", "--remount-ro", "/proc"),
             # before Python, which may live below it
-            *(*_size(disk), "--tmpfs", "/tmp", *_system(), *_python()),
+            *(*_size(disk), "--tmpfs", "/tmp", *_system(), *_python(library), *(_library() if library else ())),
             *("--ro-bind", str(INSIDE), "/inside", "--ro-bind", doors, "/doors", "--remount-ro", "/"),
             *(*syscalls, "--chdir", "/tmp", *environment, "--", *program),
         ], descriptors
@@ -124,10 +127,18 @@ def _system() -> list[str]:
     return shown
 
 
-def _python() -> list[str]:
+def _library() -> list[str]:
+    """The modules of pnnlib that are the material, one by one."""
+    modules = [f"pnnlib.{path.stem}" for path in sorted((REPOSITORY / "pnnlib").glob("*.py"))]
+    shown = [name for name in modules if name not in absent(library=True)]
+    files = [f"{name.replace('.', '/')}.py" for name in shown]
+    return [word for file in files for word in ("--ro-bind", str(REPOSITORY / file), f"/library/{file}")]
+
+
+def _python(library: bool = False) -> list[str]:
     """This Python and its packages at their own places, with the answers taken out."""
     shown = {place: "--ro-bind" for place in _places()}
-    hidden = dict.fromkeys(_answers(), "--tmpfs")
+    hidden = dict.fromkeys(_answers(library), "--tmpfs")
     # outer before inner: a repository that holds the environment is hidden, the environment is not
     order = sorted({**hidden, **shown}.items(), key=lambda item: item[0].count("/"))
     inside = [place for place, how in order if any(_within(place, other) for other in ("/usr", *shown))]
@@ -159,14 +170,14 @@ def _places() -> list[str]:
 
 
 @functools.cache
-def _answers() -> tuple[str, ...]:
-    """Where an answer might stand: every copy of torch and pnnlib, other environments, this repository."""
+def _answers(library: bool = False) -> tuple[str, ...]:
+    """Where an answer might stand: every copy of what is absent, other environments, this repository."""
     folders = [f"{root}/{lib}/python3*/*-packages" for root in ("/usr", "/usr/local") for lib in ("lib", "lib64")]
     folders += [f"{place}/{lib}/python3*/site-packages" for place in _places() for lib in ("lib", "lib64")]
     folders += [place for place in _places() if place.endswith("-packages")]
     found = [str(REPOSITORY)]
     for folder in folders:
-        for name in NAMES:
+        for name in (*absent(library), "pnnlib"):  # what is shown of pnnlib is shown in a place of its own
             for pattern in (name, f"{name}-*", f"{name}.*", f"__editable__*{name}*", f"__pycache__/__editable__*{name}*"):
                 found += glob.glob(f"{folder}/{pattern}")
     for place in _places():  # conda keeps its other environments and its downloads there

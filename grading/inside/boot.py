@@ -1,6 +1,8 @@
 """Start the student's kernel: limits first, then stand-ins, then IPython.
 
-    python boot.py DOORS MEMORY DISK OUTPUT
+    python boot.py DOORS ABSENT MEMORY DISK OUTPUT
+
+ABSENT are the modules for which there are stand-ins, with commas.
 """
 
 import contextlib
@@ -8,7 +10,7 @@ import os
 import resource
 import sys
 
-doors, (memory, disk, output) = sys.argv[1], map(int, sys.argv[2:])
+doors, absent, (memory, disk, output) = sys.argv[1], sys.argv[2].split(","), map(int, sys.argv[3:])
 
 # The tree as a whole is watched from outside; these make single mistakes fail early and plainly.
 for limit, value in (
@@ -27,7 +29,7 @@ sys.path[0] = os.path.dirname(os.path.abspath(__file__))
 import kernel  # noqa: E402
 import stand_in  # noqa: E402
 
-stand_in.install()
+stand_in.install(absent)
 # From here on nothing inside writes to the marker's pipe, which was for what goes wrong above.
 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 app = kernel.open_doors(doors, output)
@@ -35,4 +37,6 @@ app = kernel.open_doors(doors, output)
 for name in ("harness", "kernel", "stand_in", "wire"):
     sys.modules.pop(name)
 sys.path[0] = ""
+if os.path.isdir("/library"):  # pnnlib, where it is the material
+    sys.path.append("/library")
 app.start()

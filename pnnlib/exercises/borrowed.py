@@ -1,4 +1,4 @@
-"""What an answer takes from torch or pnnlib, which are not there where exercises are marked."""
+"""What an answer takes from torch, pnnlib or another library that is not there where exercises are marked."""
 
 from __future__ import annotations
 
@@ -8,11 +8,26 @@ import sys
 from collections.abc import Callable, Iterator
 from types import CodeType, ModuleType
 
-LIBRARIES = ("torch", "pnnlib")
+# What holds ready answers, some of them in NumPy (onnx, keras).
+_LIBRARIES = (
+    "torch", "torchgen", "functorch", "keras", "tensorflow", "jax", "onnx", "onnx_ir", "onnxscript", "onnxruntime",
+    "sklearn",
+)  # fmt: skip
+# Where pnnlib is the material, not what was learnt before, and not the answers to other exercises.
+_NOT_MATERIAL = ("pnnlib.bridge", "pnnlib.exercises", "pnnlib.explore", "pnnlib.pretrained")
 
 
-def borrowed(function: Callable) -> str:
-    """The first thing of torch or pnnlib in the code of `function`, or in what it calls of yours; else "".
+def absent(library: bool = False) -> tuple[str, ...]:
+    """The modules that are not there where an exercise is judged; with `library`, one whose material is pnnlib.
+
+    >>> "pnnlib" in absent(), "pnnlib" in absent(library=True)
+    (True, False)
+    """
+    return (*_LIBRARIES, *(_NOT_MATERIAL if library else ("pnnlib",)))
+
+
+def borrowed(function: Callable, library: bool = False) -> str:
+    """The first thing in the code of `function`, or in what it calls of yours, that is `absent`; else "".
 
     >>> from pnnlib.conv import cross_correlate as slide
     >>> borrowed(lambda x, h: slide(x, h))
@@ -20,9 +35,10 @@ def borrowed(function: Callable) -> str:
     >>> borrowed(lambda x, h: x + h)
     ''
     """
+    missing = absent(library)
     home, name = sys.modules.get(getattr(function, "__module__", None)), getattr(function, "__name__", "")
-    if _library_of(home) in LIBRARIES and getattr(home, name, None) is function:
-        return f"`{name}` from {_library_of(home)}"
+    if _among(missing, _module_of(home)) and getattr(home, name, None) is function:
+        return f"`{name}` from {_top(_module_of(home))}"
     waiting, seen = [function], set()
     while waiting:
         code, scope = _code_of(waiting.pop())
@@ -31,10 +47,11 @@ def borrowed(function: Callable) -> str:
         seen.add(code)
         for name, imported in _names_in(code):
             value = scope.get(name)
-            library = name.partition(".")[0] if imported else _library_of(value)
-            if library in LIBRARIES:
-                return f"`{name}`" if name == library else f"`{name}` from {library}"
-            waiting.append(value)
+            module = name if imported else _module_of(value)
+            if _among(missing, module):
+                return f"`{name}`" if name == _top(module) else f"`{name}` from {_top(module)}"
+            if _top(module) != "pnnlib":
+                waiting.append(value)
     return ""
 
 
@@ -60,7 +77,15 @@ def _names_in(code: CodeType) -> Iterator[tuple[str, bool]]:
             yield from _names_in(constant)
 
 
-def _library_of(value) -> str:
-    """The library that a module, class or function belongs to."""
+def _module_of(value) -> str:
+    """The name of a module, or of the module that a class or function belongs to."""
     home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-    return home.partition(".")[0] if isinstance(home, str) else ""
+    return home if isinstance(home, str) else ""
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _among(names: tuple[str, ...], module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in names)

@@ -38,6 +38,7 @@ from .features import ByFeatures
 from .given import fresh
 
 PUBLIC_SEED = "public"
+SECONDS = 5.0  # for one call
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,20 @@ class Exercise:
         points: what it is worth; `criteria` says which cases decide which share.
         comparison: of a student's value with the oracle's, by values or by features.
         results: names of the results, where there are several.
+        seconds: how long one call may take, in `check`; when marked, at least as long.
+        library: whether pnnlib is the material. The answer is then judged where pnnlib can be
+            imported. Each call trains a network and takes seconds, so none is repeated.
         chaffs: the wrong answers that are recognised.
     """
 
     def __init__(
-        self, oracle: Callable, criteria: Mapping[str, float], tolerance: float, results: tuple[str, ...] = ()
+        self,
+        oracle: Callable,
+        criteria: Mapping[str, float],
+        tolerance: float,
+        results: tuple[str, ...] = (),
+        seconds: float = SECONDS,
+        library: bool = False,
     ):
         self.name = oracle.__name__
         self.part = oracle.__module__.rpartition(".")[2]
@@ -93,6 +103,7 @@ class Exercise:
         self.points = sum(criteria.values())
         self.comparison: ByValues | ByFeatures = ByValues(tolerance)
         self.results = results
+        self.seconds, self.library = seconds, library
         self.chaffs: list[Chaff] = []
         self._cases: Callable[[np.random.Generator], Iterator[Case]] | None = None
 
@@ -117,7 +128,8 @@ class Exercise:
 
     def draw(self, seed: str = PUBLIC_SEED) -> list[Case]:
         """The cases of one seed. A right answer does not depend on what was called before, so at the
-        end come one of them with other numbers of the same shape, and the first once more.
+        end come one of them with other numbers of the same shape, and the first once more
+        (not where each call trains a network).
 
         >>> from pnnlib.exercises import exercises_of
         >>> convolve = exercises_of("part_d")["convolve"]
@@ -134,20 +146,27 @@ class Exercise:
         unknown = {case.criterion for case in cases} ^ set(self.criteria)
         if unknown:
             raise ValueError(f"{self.name}: criteria and cases disagree about {sorted(unknown)}")
-        return [*cases, twin, cases[0]]
+        return cases if self.library else [*cases, twin, cases[0]]
 
     def __repr__(self) -> str:
         return f"<exercise {self.signature}, {self.points:g} points>"
 
 
-def exercise(criteria: Mapping[str, float], tolerance: float = 1e-6, results: tuple[str, ...] = ()) -> Callable:
+def exercise(
+    criteria: Mapping[str, float],
+    tolerance: float = 1e-6,
+    results: tuple[str, ...] = (),
+    seconds: float = SECONDS,
+    library: bool = False,
+) -> Callable:
     """Make an oracle function an `Exercise`. `criteria` maps each criterion to its points,
-    `results` names what it returns where that is more than one thing.
+    `results` names what it returns where that is more than one thing; for `seconds` and
+    `library` see `Exercise`.
 
     The tolerance lets a float32 answer pass; every wrong answer is off by far more.
     """
 
     def declare(oracle: Callable) -> Exercise:
-        return Exercise(oracle, criteria, tolerance, results)
+        return Exercise(oracle, criteria, tolerance, results, seconds, library)
 
     return declare

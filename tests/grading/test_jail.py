@@ -537,7 +537,7 @@ def test_environment_in_repository_in_python(monkeypatch, tmp_path):
     torch = course / "venv" / "torch"
     torch.mkdir(parents=True)
     monkeypatch.setattr(walls, "_places", lambda: [str(course / "venv"), str(python)])
-    monkeypatch.setattr(walls, "_answers", lambda: (str(course), str(torch), str(tmp_path / "elsewhere")))
+    monkeypatch.setattr(walls, "_answers", lambda library: (str(course), str(torch), str(tmp_path / "elsewhere")))
     assert walls._python() == [
         *("--ro-bind", str(python), str(python)),
         *("--tmpfs", str(course)),
