@@ -492,3 +492,33 @@ def test_a_parameter_is_a_copy_of_what_it_was_made_from():
     assert given[0] == 1
     assert Parameter([1, 2]).data.dtype == np.float64
     assert Parameter(np.ones(2, np.float32)).data.dtype == np.float32
+
+
+@EACH
+def test_a_layer_calls_the_pair_that_stands_in_its_class(make, shape, monkeypatch):
+    """What another function may be put in the place of: it is called for every result and every gradient."""
+    called = []
+
+    def counted(owner, slot):
+        function = getattr(owner, slot)
+
+        def count(*args, **options):
+            called.append((owner, slot))
+            return function(*args, **options)
+
+        monkeypatch.setattr(owner, slot, staticmethod(count))
+
+    model = make()
+    places = {
+        (next(c for c in type(module).__mro__ if slot in vars(c)), slot)
+        for module in model.modules() for slot in ("function", "function_backward", "update_running")
+        if hasattr(type(module), slot) and (slot != "update_running" or module.track_running_stats)
+    }
+    expected = model(draw(shape))
+    for place in places:
+        counted(*place)
+    model = make()
+    model.backward(model(draw(shape)))
+    assert set(called) == places
+    if not any(isinstance(module, Dropout) for module in model.modules()):
+        np.testing.assert_array_equal(make()(draw(shape)), expected)
