@@ -1,6 +1,7 @@
 """The bridge to PyTorch: the same numbers on both sides, and how far the answers are apart.
 
     to_torch, from_torch   the same network on the other side
+    to_onnx                the same network as a file for other tools, by way of PyTorch
     compare                a function, or a whole network and its training, against PyTorch's
 
 The only module here that imports torch.
@@ -8,6 +9,8 @@ The only module here that imports torch.
 
 import copy
 import inspect
+import logging
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +19,7 @@ import torch
 
 from pnnlib import layers, optim
 from pnnlib.losses import mse_loss
+from pnnlib.train import outputs
 
 
 def compare(function, torch_function, *arrays, backward=None, rng=0, atol=1e-10, **options):
@@ -185,6 +189,76 @@ def from_torch(module):
             )
         seen.add(id(inner))
     return _rebuild(module)
+
+
+def to_onnx(model, path, input_shape):
+    """Write a network into an ONNX file, which many other tools read and run: its layers as a graph, and its weights.
+
+    It is written as it is in usage: dropout is gone, batch normalisation has its
+    gathered statistics and may be worked into the weights before it. The numbers
+    become float32. The file takes any number of inputs at a time, as "x", and
+    gives the result as "y". The network itself stays as it is.
+
+    `input_shape` is that of one input, without N, as in `summary`. Recurrent
+    layers must have `batch_first`, so that N is the first axis. Needs the
+    course's extra `onnx`. PyTorch: `torch.onnx.export`, which does the work.
+
+    >>> import pathlib, tempfile, onnxruntime
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.onnx"
+    >>> model = layers.Sequential(layers.Linear(3, 2, rng=0), layers.ReLU())
+    >>> to_onnx(model, path, (3,))
+    >>> x = np.ones((5, 3), np.float32)
+    >>> (y,) = onnxruntime.InferenceSession(path).run(None, {"x": x})
+    >>> y.shape, bool(np.abs(y - model(x)).max() < 1e-5)
+    ((5, 2), True)
+    """
+    if not isinstance(model, layers.Module):
+        hint = ": torch.onnx.export writes a torch.nn.Module" if isinstance(model, torch.nn.Module) else ""
+        raise TypeError(f"to_onnx: model must be a network made of pnnlib.layers, got {_full_name(model)}{hint}")
+    if not np.iterable(input_shape):
+        raise TypeError(f"to_onnx: input_shape must be a shape without N, such as (1, 8, 8), got {input_shape!r}")
+    for layer in model.modules():
+        if isinstance(layer, (layers.RNN, layers.LastStep)) and not layer.batch_first:
+            raise ValueError(
+                f"to_onnx: {type(layer).__name__} must have batch_first=True, got False: the first axis of the input "
+                f"must be N, the one whose size the file leaves open"
+            )
+    x = np.zeros((2, *input_shape), np.float32)  # of one, the exporter would take the 1 for fixed
+    try:
+        outputs(copy.deepcopy(model), x)  # a shape that does not fit is refused here, in the layer's own words
+    except (ValueError, TypeError) as error:
+        error.add_note(f"to_onnx tried an input of shape {x.shape}: input_shape is {tuple(input_shape)}, without N")
+        raise
+    try:
+        import onnxscript  # noqa: F401  what the exporter builds on; it brings onnx along
+    except ImportError as error:
+        raise ImportError(
+            f"to_onnx: the packages for ONNX files could not be imported ({error}): in the course's folder, "
+            f'python -m pip install -c constraints.txt -e ".[onnx]"'
+        ) from None
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            to_torch(model).float().eval(), (torch.from_numpy(x),), dynamo=True, verbose=False,
+            input_names=["x"], output_names=["y"], dynamic_shapes=({0: torch.export.Dim("N")},),
+            opset_version=18,  # the exporter's own; the higher ones are read by fewer tools
+        )
+    for node in program.model.graph:
+        node.metadata_props.clear()  # the exporter notes where on this machine it found what
+    program.save(path)
+
+
+@contextmanager
+def _quiet_exporter():
+    """Keep back what the exporter says to those who work on it: packages it could also treat, changes to come."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Residual(torch.nn.Module):

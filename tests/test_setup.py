@@ -28,10 +28,10 @@ def read(name: str) -> str:
 
 
 def requirements(*extras: str) -> list[Requirement]:
-    """The direct requirements of pnnlib, and of some of its extras."""
+    """The direct requirements of pnnlib, and of some of its extras. (One extra takes others in, as pnnlib[…].)"""
     project = tomllib.loads(read("pyproject.toml"))["project"]
     lines = [*project["dependencies"], *(line for e in extras for line in project["optional-dependencies"][e])]
-    return [Requirement(line) for line in lines]
+    return [requirement for requirement in map(Requirement, lines) if requirement.name not in OURS]
 
 
 @pytest.fixture(scope="module")
