@@ -3,13 +3,14 @@
 # make build    write notebooks/ and the nbgrader course from grading/source
 # make mark-samples   mark the sample class
 # make bench    the library's speed against PyTorch   (ARGS="--threads 2")
+# make bench-explore   how fast the panels answer in JupyterLab   (ARGS="--only explore_chain")
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # in a container one often is root, which Jupyter wants to be told
 ROOT_TOO := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test build mark-samples bench
+.PHONY: lab test build mark-samples bench bench-explore
 lab: .venv/course.stamp
 	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/start_here.ipynb $(ROOT_TOO) $(ARGS)
 
@@ -27,6 +28,9 @@ mark-samples: .venv/grading.stamp
 
 bench: .venv/course.stamp
 	$(BIN)/python benchmarks/bench_library.py $(ARGS)
+
+bench-explore: .venv/dev.stamp
+	$(BIN)/python benchmarks/bench_explore.py $(ARGS)
 
 # One stamp per set of extras: a change of the requirements installs again.
 .venv/course.stamp: EXTRAS = course

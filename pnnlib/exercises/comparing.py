@@ -210,7 +210,8 @@ def agree(got: np.ndarray, expected: np.ndarray, tolerance: float) -> bool:
     """Whether two arrays of one shape agree, relative to the size of the expected answer."""
     if got.dtype.kind in "bu":  # True - 1 and an unsigned subtraction would not be numbers
         got = got.astype(float)
-    return bool(np.allclose(got, expected, rtol=0, atol=tolerance * _scale(expected)))
+    # no right answer holds nan, but a wrong one that is known may
+    return bool(np.allclose(got, expected, rtol=0, atol=tolerance * _scale(expected), equal_nan=True))
 
 
 def _scale(expected: np.ndarray) -> float:

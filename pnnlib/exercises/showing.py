@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 WIDTH = 80  # characters; a notebook breaks longer lines within words
+MANY = 2000  # numbers of a stack of arrays, such as a set of images
 
 
 def labelled(name: str, value) -> list[str]:
@@ -22,6 +23,8 @@ def text_of(value) -> str:
     """A value as a learner wants to see it: arrays in rows, functions by their names."""
     if isinstance(value, np.ndarray) and value.ndim > 4:
         return f"(too many axes to show, {value.ndim})"
+    if isinstance(value, np.ndarray) and value.ndim > 2 and value.size > MANY:
+        return f"(too many numbers to show, an array of shape {value.shape})"
     if isinstance(value, (np.ndarray, float)):
         return np.array2string(
             np.asarray(value), precision=4, suppress_small=True, threshold=80, edgeitems=3

@@ -12,6 +12,10 @@ function make(tag, attributes = {}, ...children) {
     else if (value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children);
+  // Or JupyterLab takes its keys, the arrows of the scrubber among them. It asks the element itself, before those around it.
+  if ("tabindex" in attributes || ["INPUT", "BUTTON", "SUMMARY", "TD"].includes(element.tagName)) {
+    element.dataset.lmSuppressShortcuts = "true";
+  }
   return element;
 }
 
@@ -79,8 +83,10 @@ function render({ model, el }) {
     clearTimeout(waiting);
     const nobody = () => say(message, "No answer from the kernel yet: numbers can be changed only while it runs. If this stays, run the cell again.");
     waiting = setTimeout(nobody, 3000);
-    model.send(intent);
+    model.send(intent, { iopub: { status: acknowledge } });
   }
+  // So that the answer comes at once and not 40 ms later: see panel.js.
+  const acknowledge = (status) => status.content.execution_state === "busy" && model.send({ do: "nothing" });
   function go(step) {
     const last = picture().steps.length - 1;
     model.set("step", Math.min(Math.max(step, 0), Math.max(last, 0)));
@@ -194,7 +200,7 @@ function render({ model, el }) {
 
   const panel = make(
     "section",
-    { class: "pnn-cross-correlation", "aria-label": "Cross-correlation, window by window", "data-lm-suppress-shortcuts": "true" },
+    { class: "pnn-cross-correlation", "aria-label": "Cross-correlation, window by window" },
     question,
     presets,
     make("div", { class: "stage" }, inputBox, make("div", { class: "pair" }, star, maskBox), make("div", { class: "pair outputs" }, sign("="), outputBox, yoursBox)),

@@ -18,6 +18,7 @@ import traitlets
 from pnnlib.conv import convolve, cross_correlate
 from pnnlib.exercises.calling import call
 from pnnlib.exercises.comparing import as_numbers, difference
+from pnnlib.explore.panel import Code
 from pnnlib.windows import pad, per_axis, taps
 
 AXES = ("rows", "columns")
@@ -517,13 +518,6 @@ def _compared(found, outcome, present, expected):
 # The widget.
 
 
-class Code(str):
-    """Lines of code that a notebook shows as they are."""
-
-    def __repr__(self):
-        return str(self)
-
-
 class CrossCorrelation(anywidget.AnyWidget):
     """The panel. `picture` goes to the page, `step` and `order` both ways; what a user does comes as a message."""
 
@@ -580,6 +574,7 @@ class CrossCorrelation(anywidget.AnyWidget):
     def close(self):
         """Take the panel off the page and let go of the function."""
         self._my_function = None
+        self.layout.close()  # a widget of its own, which stays otherwise
         super().close()
 
     @traitlets.validate("step")
@@ -611,6 +606,8 @@ class CrossCorrelation(anywidget.AnyWidget):
 
     def _heard(self, _widget, intent, _buffers):
         """Do what a user asked for. Whatever goes wrong is said in the panel, and the last state stays."""
+        if intent == {"do": "nothing"}:  # see `acknowledge` in panel.js
+            return
         try:
             at = None
             if intent.get("do") == "reset":

@@ -46,6 +46,7 @@ class FigureView(anywidget.AnyWidget):
 
     def close(self):
         """Take the picture off the page and free it."""
+        self.layout.close()  # a widget of its own, which stays otherwise
         super().close()
         self.png = b""
 

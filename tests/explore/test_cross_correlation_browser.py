@@ -390,3 +390,11 @@ w""",
     see(status(page, "✗ mean takes no stride")).to_be_visible()
     assert "Traceback" not in page.locator(".jp-Notebook").text_content()
     see(run_code(page, "6 * 7")).to_have_text("42")
+
+
+def test_the_arrow_keys_move_the_scrubber_in_jupyterlab(notebook):
+    page = notebook(SHOW)
+    panel(page).get_by_role("slider", name="Step").press("ArrowRight")
+    see(status(page, "Step 2 of 9")).to_be_visible()
+    panel(page).get_by_role("button", name="Step back").press("Enter")
+    see(status(page, "Step 1 of 9")).to_be_visible()
