@@ -19,12 +19,14 @@ PNNLIB = Path(__file__).resolve().parents[1] / "pnnlib"
 
 # Modules that hold no components, and what proves them.
 OTHERS = {
+    "architectures": "test_architectures.py",
     "arrays": "doctests, and every component",
     "bridge": "test_bridge.py",
     "columns": "doctests, test_conv.py, and every convolution",
     "data": "test_data.py",
     "layers": "test_layers.py",
     "networks": "test_networks.py",
+    "pretrained": "test_pretrained.py",
     "train": "test_train.py",
 }
 
