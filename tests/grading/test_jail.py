@@ -4,6 +4,8 @@ import json
 import os
 import platform
 import socket
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -510,6 +512,15 @@ for path in ('/proc/sys/kernel/core_pattern', '/proc/sysrq-trigger', '/proc/self
     except OSError: pass
 print(written)"""
     assert run(shared, source) == "[]\n"
+
+
+def test_a_kernel_that_nobody_waits_for_ends(tmp_path):
+    """The marker may be killed while a jail is still starting."""
+    boot = walls.INSIDE / "boot.py"
+    command = [sys.executable, str(boot), str(tmp_path), "torch", str(10**9), str(10**9), "1000"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        process.stderr.close()
+        assert process.wait(60) == 1
 
 
 @needs_walls
