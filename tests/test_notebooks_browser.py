@@ -11,6 +11,8 @@ import nbformat
 import pytest
 from browser import *  # noqa: F403
 
+from grading.handin import grade_id, is_check
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 
@@ -20,8 +22,11 @@ pytestmark = pytest.mark.browser
 PICTURES = {"part_d_convolution": 8}  # at the least; of other notebooks those that are there must show
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
-def test_an_untouched_notebook_runs_to_its_end(notebook, name):
+@pytest.mark.parametrize("name", [
+    pytest.param(path.stem, marks=pytest.mark.xdist_group(f"browser-{path.stem}"))
+    for path in sorted(NOTEBOOKS.glob("*.ipynb"))
+])  # fmt: skip
+def test_an_untouched_notebook_runs_to_its_end_and_says_only_what_is_not_written(notebook, name):
     """Exercises that are still open must not stop "run all cells"."""
     from playwright.sync_api import expect
 
@@ -29,12 +34,21 @@ def test_an_untouched_notebook_runs_to_its_end(notebook, name):
     page = notebook(path)
     code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     page.wait_for_function(RAN, arg=len(code))
-    graded = [cell.metadata.get("nbgrader", {}).get("grade_id", "") for cell in code]
-    exercises = [grade_id for grade_id in graded if re.match("check-(?!question-)", grade_id)]
+    exercises = [cell for cell in code if re.match("check-(?!question-)", grade_id(cell))]
     expect(page.get_by_text("not written yet: replace the line")).to_have_count(len(exercises))
     page.wait_for_function(SHOWN, arg=PICTURES.get(name, 0))
-    errors = page.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts()
-    assert [text for text in errors if "NotImplementedError" not in text] == []
+    shown = page.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts()  # panels' too
+    assert [text for text in shown if "NotImplementedError" not in text] == []
+
+    ran = [cell for cell in nbformat.from_dict(page.evaluate(CONTENT)).cells if cell.cell_type == "code"]
+    assert [cell.source for cell in ran] == [cell.source for cell in code]
+    outputs = [output for cell in ran for output in cell.outputs]
+    errors = [o for o in outputs if o.output_type == "error" and o.ename != "NotImplementedError"]
+    assert [f"{o.ename}: {o.evalue}" for o in errors] == []
+    assert [o.text for o in outputs if o.get("name") == "stderr"] == []
+    for cell in filter(is_check, ran):
+        said = "".join(o.get("text", "") for o in cell.outputs)
+        assert "✗" in said and "✓" not in said, f"{grade_id(cell)}: {said or cell.outputs}"
 
 
 @pytest.fixture
@@ -65,6 +79,7 @@ def test_make_lab_opens_the_course(made_lab, chromium):
         page.get_by_text("part_d_convolution.ipynb").first.wait_for()
 
 
+CONTENT = "() => window.jupyterapp.shell.currentWidget.context.model.toJSON()"
 RAN = """count => {
     const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")].map(p => p.innerText);
     return prompts.length === count && prompts.every(text => /\\[\\d+\\]/.test(text));

@@ -21,10 +21,11 @@ This page takes about 10 minutes. There is nothing to hand in from it.
 | b | Vanishing and exploding gradients | [part_b_gradients.ipynb](part_b_gradients.ipynb) |
 | c | What helps: activation functions, initial weights, optimisers, normalisation, skip connections | [part_c_training_deep_networks.ipynb](part_c_training_deep_networks.ipynb) |
 | d | Convolutional layers | [part_d_convolution.ipynb](part_d_convolution.ipynb) |
-| e | Pooling, fully connected layers, the whole network | not there yet |
-| f | What can go wrong with deep networks | not there yet |
+| e | Pooling, fully connected layers, the whole network | [part_e_cnn.ipynb](part_e_cnn.ipynb) |
+| f | What can go wrong with deep networks | [part_f_limitations.ipynb](part_f_limitations.ipynb) |
+| | Summary: choosing among the possibilities, and other tools | [summary.ipynb](summary.ipynb) |
 
-Parts e and f follow. Part c builds on part b; the others stand on their own: the lecture's idea of a neuron is all they need.
+Part c builds on part b, part e on part d, and part f on part e. Parts a, b and d stand on their own: the lecture's idea of a neuron is all they need. The summary has nothing to hand in.
 
 ## Is everything installed?
 
@@ -104,7 +105,7 @@ A question also has two cells. You answer it with a letter, or with numbers that
 - **Values count.** When your work is marked, your function meets inputs you haven't seen, and PyTorch gives the right answers. The right shape alone earns nothing, and neither does an answer that fits only the inputs of the check.
 - **Each exercise has criteria**: the basic cases, and in many exercises options, edge cases or gradients as well. Each criterion brings its share of the points. If the basic cases are wrong, the exercise earns 0.
 - **Don't change the arguments.** Return new arrays. If `x` looks different after your function was called, the case counts as wrong.
-- **NumPy only** inside the exercises. Using PyTorch or the course's own `pnnlib` for an answer costs the points. A leftover `import torch` costs nothing.
+- **NumPy only** inside the exercises. Using PyTorch or the course's own `pnnlib` for an answer costs the points. A leftover `import torch` costs nothing. (One exercise of part e, `train_cnn`, is the exception, and says so: there `pnnlib` is the material.)
 - **Explore cells don't count.** Panels, figures and comparisons with PyTorch are not run when marking. So don't define in them what an exercise needs.
 - **Don't delete or copy the graded cells**, the ones with your answers and their checks. You may add cells of your own.
 - **Partly done is fine.** Every exercise is marked by itself. Leave `raise NotImplementedError` where you have no answer. If a later exercise calls one that is wrong or open, it's tried once more with a right version in its place, so one mistake costs you once.

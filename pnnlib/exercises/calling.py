@@ -102,7 +102,10 @@ def same(before, after) -> bool:
         return (
             isinstance(after, np.ndarray)
             and (before.shape, before.dtype) == (after.shape, after.dtype)
-            and np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
+            and (
+                before.tobytes() == after.tobytes()  # nearly always, and soonest found out
+                or np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
+            )
         )
     if isinstance(before, (list, tuple)):
         return (
@@ -125,15 +128,13 @@ def one_line(error: BaseException, function: Callable) -> str:
     return f"{type(error).__name__}{': ' if text else ''}{text[:300]}{where}"
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
     """Raise `OutOfTime` in this thread after `seconds`, and again until the block ends.
 
     An import that is under way is waited for.
     """
     signals = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-    with _alarm(seconds) if signals else _watchdog(seconds):
-        yield
+    return _alarm(seconds) if signals else _watchdog(seconds)
 
 
 def _importing(frame: FrameType | None) -> bool:
@@ -149,26 +150,32 @@ def _importing(frame: FrameType | None) -> bool:
     return False
 
 
+class _Again:
+    """`-_Again()` lets the alarm ring again at once. It is an operator, because after a call Python
+    looks for signals at once, still in `_ring`."""
+
+    if hasattr(signal, "setitimer"):
+        __neg__ = staticmethod(functools.partial(signal.setitimer, signal.ITIMER_REAL, 1e-6, 0.05))
+
+
+_again = _Again()
+
+
+def _ring(signum, frame):
+    if frame.f_code.co_filename in (__file__, contextlib.__file__):
+        return  # the call has just ended
+    if _importing(frame):
+        return  # it rings again soon
+    # A bare `except:` in an endless loop catches this one, but not one that comes while
+    # its handler runs. So the next one follows at once.
+    -_again
+    raise OutOfTime
+
+
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
     """By signal: also ends a sleep. Unix, main thread."""
-
-    class Again:  # as an operator, because after a call Python looks for signals at once, still in `ring`
-        __neg__ = functools.partial(signal.setitimer, signal.ITIMER_REAL, 1e-6, 0.05)
-
-    again = Again()
-
-    def ring(signum, frame):
-        if frame.f_code.co_filename in (__file__, contextlib.__file__):
-            return  # the call has just ended
-        if _importing(frame):
-            return  # it rings again soon
-        # A bare `except:` in an endless loop catches this one, but not one that comes while
-        # its handler runs. So the next one follows at once.
-        -again
-        raise OutOfTime
-
-    previous = signal.signal(signal.SIGALRM, ring)
+    previous = signal.signal(signal.SIGALRM, _ring)
     signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
     try:
         yield

@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .calling import Outcome, call
 from .comparing import Difference
@@ -58,6 +59,37 @@ class Verdict:
         """`check` has printed it; as the last value of a cell it is not shown again."""
 
 
+class Known:
+    """What is known about cases whatever the answer: PyTorch's values, and what each chaff does.
+
+    Each is found when it is first asked for, and kept. Who diagnoses many answers to the same
+    cases makes one and passes it on.
+
+    >>> from pnnlib.exercises import exercises_of
+    >>> convolve = exercises_of("part_d")["convolve"]
+    >>> known = Known(convolve, convolve.draw())
+    >>> known.outcome(convolve.chaffs[0], 0) is known.outcome(convolve.chaffs[0], 0)
+    True
+    """
+
+    def __init__(self, exercise: Exercise, cases: Sequence[Case]):
+        self.exercise, self.cases = exercise, cases
+        self._outcomes: dict[tuple[str, int], Outcome] = {}
+
+    @cached_property
+    def expected(self) -> list:
+        """PyTorch's value for each case."""
+        return [self.exercise.oracle(*case.args, **case.options) for case in self.cases]
+
+    def outcome(self, chaff: Chaff, number: int) -> Outcome:
+        """What the chaff does in the case of this number."""
+        key = chaff.name, number
+        if key not in self._outcomes:
+            arguments = self.cases[number].arguments
+            self._outcomes[key] = call(chaff.function, *arguments, seconds=self.exercise.seconds)
+        return self._outcomes[key]
+
+
 @dataclass(frozen=True)
 class _Failure:
     case: Case
@@ -86,8 +118,11 @@ _USEFULNESS = (
 )
 
 
-def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Verdict:
-    """Judge the outcomes of `cases`; they may be fewer where a call ended everything.
+def diagnose(
+    exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome], known: Known | None = None
+) -> Verdict:
+    """Judge the outcomes of `cases`; they may be fewer where a call ended everything. What is
+    `known` about these cases is found out if it is not given.
 
     >>> from pnnlib.exercises import exercises_of
     >>> convolve = exercises_of("part_d")["convolve"]
@@ -95,15 +130,11 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outco
     >>> diagnose(convolve, cases, [Outcome("not implemented")] * len(cases)).sentence
     'not written yet: replace the line `raise NotImplementedError` by your own code.'
     """
-    expected = [exercise.oracle(*case.args, **case.options) for case in cases]
-    failures, agree = [], 0
-    for case, outcome, answer in zip(cases, outcomes, expected, strict=False):
-        failure = _failure(exercise, case, outcome, answer)
-        if failure:
-            failures.append(failure)
-            agree += failure.value_is_right
-        else:
-            agree += 1
+    known = known or Known(exercise, cases)
+    expected = known.expected
+    found = [_failure(exercise, *three) for three in zip(cases, outcomes, expected, strict=False)]
+    failures = [failure for failure in found if failure]
+    agree = sum(failure is None or failure.value_is_right for failure in found)
     right = _criteria(exercise, cases, failures, len(outcomes))
     common = {
         "exercise": exercise.name,
@@ -118,7 +149,8 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outco
         sentence = f"right. All {len(cases)} cases {exercise.comparison.agrees[1]}{closely}."
         return Verdict(kind="passed", sentence=sentence, **common)
 
-    named = recognise(exercise, cases, outcomes, expected)
+    differs = [failure is not None and failure.difference is not None for failure in found]
+    named = recognise(known, outcomes, differs)
     rank = {kind: i for i, kind in enumerate(_USEFULNESS)}
     kind = min((f.kind for f in failures), key=rank.get)
     if named:  # show values where there are any: that is where the misconception is seen
@@ -200,33 +232,33 @@ def _points(exercise: Exercise, right: dict[str, bool]) -> float:
     return sum(points for name, points in exercise.criteria.items() if right[name])
 
 
-def recognise(
-    exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome], expected: Sequence
-) -> Chaff | None:
-    """The one chaff that does exactly what the student's function did, on all cases so far."""
+def recognise(known: Known, outcomes: Sequence[Outcome], differs: Sequence[bool]) -> Chaff | None:
+    """The one chaff that does exactly what the student's function did, on all cases so far.
+
+    `differs` tells of each outcome whether its value is wrong.
+    """
     values = [o for o in outcomes if o.kind == "returned"]
     if not values or any(o.kind not in ("returned", "raised") for o in outcomes):
         return None
-    matching = [c for c in exercise.chaffs if _reproduces(exercise, c, cases, outcomes, expected)]
+    matching = [c for c in known.exercise.chaffs if _reproduces(known, c, outcomes, differs)]
     return matching[0] if len(matching) == 1 else None
 
 
-def _reproduces(exercise, chaff, cases, outcomes, expected) -> bool:
-    compare = exercise.comparison
+def _reproduces(known: Known, chaff: Chaff, outcomes: Sequence[Outcome], differs: Sequence[bool]) -> bool:
     telling = False  # at least one value must be wrong, and wrong in the chaff's way
-    for case, outcome, answer in zip(cases, outcomes, expected, strict=False):
-        wrong = call(chaff.function, *case.arguments)
+    for number, outcome in enumerate(outcomes):
+        wrong = known.outcome(chaff, number)
         if wrong.kind == "raised" and outcome.kind == "returned":
             # a mask that does not fit stops one program and gives another an empty array
-            if compare.difference(outcome.value, answer, case) is None:
+            if not differs[number]:
                 return False
             continue
         if wrong.kind != outcome.kind:
             return False
         if outcome.kind == "returned":
-            if not compare.alike(outcome.value, wrong.value, case):
+            if not known.exercise.comparison.alike(outcome.value, wrong.value, known.cases[number]):
                 return False
-            telling = telling or compare.difference(outcome.value, answer, case) is not None
+            telling = telling or differs[number]
     return telling
 
 
@@ -234,8 +266,9 @@ def _memory(exercise, cases, outcomes, expected, failures) -> tuple[_Failure, st
     """The failure that only something kept from earlier calls explains, and a sentence about it."""
     wrong = {id(f.outcome): f for f in failures if f.difference is not None}
     last = wrong.get(id(outcomes[-1]))
-    if last and len(outcomes) == len(cases) and id(outcomes[0]) not in {id(f.outcome) for f in failures}:
-        return last, (  # the last case is the first once more
+    again = cases[-1] is cases[0] and len(outcomes) == len(cases)  # the last case is the first once more
+    if last and again and id(outcomes[0]) not in {id(f.outcome) for f in failures}:
+        return last, (
             "The same call gave the right answer first and a wrong one later, so something is kept "
             "between calls: a global, or a default such as out=[]?"
         )

@@ -9,10 +9,11 @@ from typer.testing import CliRunner
 from grading import certify as certifying
 from grading.__main__ import app
 from grading.build import engine_points
-from grading.certify import SECRET_SEEDS, certify
+from grading.certify import LIBRARY_SEEDS, SECRET_SEEDS, certify, judge, secret_seeds
 from grading.wheats import wheats_of
 from pnnlib.exercises import exercises_of
 from pnnlib.exercises.check import PARTS
+from pnnlib.exercises.diagnosis import Known
 from pnnlib.exercises.exercise import PUBLIC_SEED, Case, Exercise
 
 # the exercises of each part, and how many wrong answers the plan of the course lists for each, at the least
@@ -46,7 +47,7 @@ LISTED = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=PARTS)
+@pytest.fixture(scope="module", params=[pytest.param(part, marks=pytest.mark.xdist_group(part)) for part in PARTS])
 def part(request):
     return request.param
 
@@ -58,7 +59,11 @@ def matrix(part):
 
 def test_all_exercises_are_there(part):
     assert set(exercises_of(part)) == set(LISTED[part])
-    assert len(SECRET_SEEDS) == 20 and PUBLIC_SEED not in SECRET_SEEDS
+
+
+def test_there_are_enough_secret_seeds():
+    assert len(set(SECRET_SEEDS)) == 20 and PUBLIC_SEED not in SECRET_SEEDS
+    assert len(set(LIBRARY_SEEDS)) == 3 and set(LIBRARY_SEEDS) < set(SECRET_SEEDS)
 
 
 def test_a_name_belongs_to_one_exercise():
@@ -70,10 +75,20 @@ def test_certified(part, matrix):
     for name, exercise in exercises_of(part).items():
         chaffs, wheats = len(exercise.chaffs), len(wheats_of(part)[name])
         assert chaffs >= LISTED[part][name] and wheats >= 2, name
-        for row, seeds in zip(matrix[name], (1, 20), strict=True):
+        for row, seeds in zip(matrix[name], (1, len(secret_seeds(exercise))), strict=True):
             assert row.faults == ()
             assert (row.wheats, row.chaffs) == (wheats * seeds, chaffs * seeds)
             assert (row.accepted, row.killed, row.named) == (row.wheats, row.chaffs, row.chaffs)
+
+
+def test_a_verdict_does_not_depend_on_who_was_judged_before(part):
+    """All answers share what is known of the cases; in the other order they get the same verdicts."""
+    for name, exercise in exercises_of(part).items():
+        if not exercise.library:  # where each call trains a network
+            answers = [*wheats_of(part)[name], *(chaff.function for chaff in exercise.chaffs)]
+            known, again = (Known(exercise, exercise.draw()) for _ in range(2))
+            verdicts = [judge(answer, known) for answer in answers]
+            assert [judge(answer, again) for answer in reversed(answers)] == verdicts[::-1], name
 
 
 def test_points_are_split_and_every_case_is_drawn_anew(part):
@@ -85,7 +100,7 @@ def test_points_are_split_and_every_case_is_drawn_anew(part):
         assert changed >= len(first) / 2, f"{name}: secret cases must not be the public ones"
         again = exercise.draw("a")
         assert all(str(a.args) == str(b.args) for a, b in zip(first, again, strict=True))
-        assert first[-1] is first[0], "the first case comes again: state that leaks is seen"
+        assert exercise.library or first[-1] is first[0], "the first case comes again: state that leaks is seen"
 
 
 def test_exercises_and_questions_make_20_points(part):
@@ -129,6 +144,11 @@ def triple(x):
     return 3 * x
 
 
+def triple_every_other_time(x):
+    triple_every_other_time.calls = getattr(triple_every_other_time, "calls", 0) + 1
+    return x * (3 if triple_every_other_time.calls % 2 else 4)
+
+
 def three_times(x):
     return x + x + x
 
@@ -143,6 +163,7 @@ def test_a_sound_exercise_has_no_fault(rows):
     ([triple], [right, three_times], "wheat three_times"),
     ([triple, three_times], [right, also_right], "triple"),
     ([triple], [right], "fewer than two wheats"),
+    ([triple_every_other_time], [right, also_right], "triple_every_other_time is taken for not named"),
 ])  # fmt: skip
 def test_a_fault_is_found(rows, chaffs, wheats, said):
     public, secret = rows(chaffs, wheats)

@@ -6,12 +6,13 @@ from throwaway import EXERCISES
 
 from grading import chance
 from grading.certify import certify, judge
+from pnnlib.exercises.diagnosis import Known
 from pnnlib.exercises.exercise import Case, Exercise
 from pnnlib.exercises.given import Seed
 
 
 def verdict_on(name, function, seed="public"):
-    return judge(EXERCISES[name], function, seed)
+    return judge(function, Known(EXERCISES[name], EXERCISES[name].draw(seed)))
 
 
 def bound(m, n):
@@ -107,8 +108,9 @@ def test_a_value_must_not_choose_its_own_tolerance():
     exercise = Exercise(normal_weights, {"basic": 1.0}, 1e-6)
     exercise.features(lambda w, m, rng: {"the deviation": (w.std(), 0.5 * w.std())})
     exercise.cases(lambda rng: iter([Case((1000, Seed(int(rng.integers(1000))))),]))
-    assert not judge(exercise, lambda m, rng: 1e6 * rng.normal(size=m), "public").passed
-    assert judge(exercise, lambda m, rng: 1.2 * rng.normal(size=m), "public").passed
+    known = Known(exercise, exercise.draw())
+    assert not judge(lambda m, rng: 1e6 * rng.normal(size=m), known).passed
+    assert judge(lambda m, rng: 1.2 * rng.normal(size=m), known).passed
 
 
 @pytest.mark.parametrize("features, said", [
@@ -121,7 +123,7 @@ def test_an_oracle_without_features_is_no_oracle(features, said):
     exercise.features(features)
     exercise.cases(lambda rng: iter([Case((10, Seed(int(rng.integers(1000)))))]))
     with pytest.raises((ValueError, ZeroDivisionError), match=said):
-        judge(exercise, lambda m, rng: rng.normal(size=m), "public")
+        judge(lambda m, rng: rng.normal(size=m), Known(exercise, exercise.draw()))
 
 
 # What certify must notice -----------------------------------------------------------------

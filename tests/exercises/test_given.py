@@ -6,13 +6,14 @@ from throwaway import EXERCISES, SQUARE, TANH, TWICE
 
 from grading.certify import judge
 from pnnlib.exercises.calling import call, same
+from pnnlib.exercises.diagnosis import Known
 from pnnlib.exercises.exercise import Case
 from pnnlib.exercises.given import Function, Seed, fresh
 from pnnlib.exercises.showing import labelled
 
 
 def verdict_on(name, function):
-    return judge(EXERCISES[name], function, "public")
+    return judge(function, Known(EXERCISES[name], EXERCISES[name].draw()))
 
 
 @pytest.mark.parametrize("function", [TANH, SQUARE, TWICE])

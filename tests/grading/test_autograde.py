@@ -1,6 +1,7 @@
 """`nbgrader autograde` in the built course gives the marks that `python -m grading mark` gives."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,15 +23,17 @@ pytestmark = pytest.mark.jail
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """The course with a marked class: those of the sample class whose notebook nbgrader can find."""
+    """The course, with part d only, and a marked class: those of the sample class whose notebook nbgrader can find."""
     folder = tmp_path_factory.mktemp("autograde")
-    build(ROOT / "grading/source", folder / "course", folder / "notebooks")
+    (folder / "source").mkdir()
+    shutil.copy(ROOT / "grading/source/part_d.py", folder / "source")
+    build(folder / "source", folder / "course", folder / "notebooks")
     for student in samples.FOLDER.iterdir():
         if (student / NAME).exists():
             target = folder / "course/submitted" / student.name / "part_d"
             target.mkdir(parents=True)
             (target / NAME).write_bytes((student / NAME).read_bytes())
-    nbgrader(folder / "course", "autograde", "part_d", "--Judge.seed=test", "--Judge.limits=seconds=10", status=1)
+    nbgrader(folder / "course", "autograde", "part_d", "--Judge.seed=test", "--Judge.limits=seconds=5", status=1)
     return folder / "course"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import os
 import re
 import shutil
@@ -14,7 +13,6 @@ from pathlib import Path
 import jupytext
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbgrader.api import Gradebook
 
 from grading import build as building
@@ -321,6 +319,15 @@ def master(request):
     return read_master(request.param)
 
 
+def test_the_solved_notebooks_are_the_masters(fresh):
+    """So it is enough that those run: see test_solved.py."""
+    solved = {path.name: path for path in (fresh / "course/source").rglob("*.ipynb")}
+    masters = {f"{m.notebook}.ipynb": m for m in map(read_master, MASTERS) if m.assignment}
+    assert solved.keys() == masters.keys()
+    for name, path in solved.items():
+        assert nbformat.read(path, as_version=4) == masters[name].content, name
+
+
 def test_the_committed_notebooks_are_a_fresh_build(fresh):
     committed = {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
     built = {path.name: path.read_bytes() for path in (fresh / "notebooks").iterdir()}
@@ -411,28 +418,3 @@ def test_every_exercise_has_a_heading_that_says_what_it_takes_and_what_it_earns(
     points = engine_points(master.assignment) if master.assignment else {}
     assert above == {name: (name, worth) for name, worth in points.items()}
     assert len(headings) == len(points)
-
-
-def test_the_solved_notebooks_run_from_top_to_bottom(fresh):
-    marked = list((fresh / "course/source").rglob("*.ipynb"))
-    unmarked = [p for p in (fresh / "notebooks").iterdir() if p.name not in {m.name for m in marked}]
-    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-cell-timeout=60", "-p", "no:cacheprovider"]
-    command += map(str, marked + unmarked)
-    done = subprocess.run(command, check=False, cwd=fresh, capture_output=True, text=True, timeout=400)
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-
-
-def test_an_untouched_notebook_runs_and_says_only_what_is_not_written(fresh, master):
-    notebook = nbformat.read(fresh / "notebooks" / f"{master.notebook}.ipynb", as_version=4)
-    where = {"metadata": {"path": str(fresh)}}
-    NotebookClient(notebook, timeout=60, kernel_name="python3", allow_errors=True, resources=where).execute()
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    outputs = list(itertools.chain.from_iterable(cell.outputs for cell in code))
-    errors = [o for o in outputs if o.output_type == "error" and o.ename != "NotImplementedError"]
-    assert [f"{o.ename}: {o.evalue}" for o in errors] == []
-    stderr = "".join(o.text for o in outputs if o.output_type == "stream" and o.name == "stderr")
-    assert "Traceback" not in stderr, stderr
-    for cell in code:
-        if grade_id(cell).startswith("check-"):
-            said = "".join(o.get("text", "") for o in cell.outputs)
-            assert "✗" in said and "✓" not in said, f"{grade_id(cell)}: {said or cell.outputs}"

@@ -15,10 +15,12 @@ pytestmark = pytest.mark.jail
 
 # Long enough for an honest cell on a slow machine with a cold disk, whatever else runs there.
 LIMITS = Limits(seconds=10)
+# The same for part d, whose honest cells take milliseconds; what never ends takes all of it.
+PART_D = Limits(seconds=5)
 REFERENCES = solutions("part_d")
 
 
-def judged(student, limits=LIMITS):
+def judged(student, limits=PART_D):
     hand_in = sanitise(student.notebook, student.release.content)
     return judge(hand_in.notebook, "part_d", "a seed", limits, references=REFERENCES)
 

@@ -26,7 +26,7 @@ from pnnlib.exercises.diagnosis import Verdict
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMITS = Limits(seconds=10)  # see test_judge.py
+LIMITS = Limits(seconds=5)  # see test_judge.py
 
 pytestmark = pytest.mark.jail
 
@@ -105,7 +105,7 @@ def test_exact_marks(out, student):
     ("bias_for_each_channel", "conv_layer", "added once for every input channel"),
     ("bias_for_each_channel", "conv_1x1", "You used w transposed"),
     ("typo", "mask_as_matrix", "its cell stopped with SyntaxError"),
-    ("loops_for_ever", "output_size", "did not come to an end: stopped after 10 seconds"),
+    ("loops_for_ever", "output_size", "did not come to an end: stopped after 5 seconds"),
     ("fakes", "threshold_layer", "torch.nn.functional.conv2d is not available"),
     ("untouched", "convolve", "not written yet"),
     ("cut_off", "convolve", "is not a notebook"),
@@ -140,7 +140,7 @@ def test_feedback_shows_score_code_and_both_answers(out):
 
 def test_evidence(out):
     run = json.loads((out / "evidence/run.json").read_text())
-    assert (run["secret"], run["jail"], run["limits"]["seconds"]) == ("test", True, 10)
+    assert (run["secret"], run["jail"], run["limits"]["seconds"]) == ("test", True, 5)
     assert {"python", "numpy", "torch", "pnnlib"} <= run["versions"].keys()
     for student in EXPECTED:
         record = json.loads((out / f"evidence/students/{student}/part_d_convolution.json").read_text())
