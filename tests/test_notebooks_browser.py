@@ -22,10 +22,7 @@ pytestmark = pytest.mark.browser
 PICTURES = {"part_d_convolution": 8}  # at the least; of other notebooks those that are there must show
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param(path.stem, marks=pytest.mark.xdist_group(f"browser-{path.stem}"))
-    for path in sorted(NOTEBOOKS.glob("*.ipynb"))
-])  # fmt: skip
+@pytest.mark.parametrize("name", sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
 def test_an_untouched_notebook_runs_to_its_end_and_says_only_what_is_not_written(notebook, name):
     """Exercises that are still open must not stop "run all cells"."""
     from playwright.sync_api import expect

@@ -13,9 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from .calling import Outcome, call
-from .comparing import Difference
+from .comparing import Difference, as_numbers, leaves
 from .exercise import Case, Chaff, Exercise
+from .features import ByFeatures
 from .hints import option_hint, order_hint
 from .showing import WIDTH, answer_lines, labelled, place_name, side_by_side
 
@@ -133,6 +136,8 @@ def diagnose(
     known = known or Known(exercise, cases)
     expected = known.expected
     found = [_failure(exercise, *three) for three in zip(cases, outcomes, expected, strict=False)]
+    if not any(found):
+        found = _chance(exercise, cases, outcomes, expected)
     failures = [failure for failure in found if failure]
     agree = sum(failure is None or failure.value_is_right for failure in found)
     right = _criteria(exercise, cases, failures, len(outcomes))
@@ -282,6 +287,29 @@ def _memory(exercise, cases, outcomes, expected, failures) -> tuple[_Failure, st
                 "numbers of an example written into the code?"
             )
     return None
+
+
+def _chance(exercise, cases, outcomes, expected) -> list[_Failure | None]:
+    """Whether all chance comes from the generator of the call: the last two calls are the first one once more,
+    with another generator and with the same."""
+    found: list[_Failure | None] = [None] * len(cases)
+    if exercise.library or not isinstance(exercise.comparison, ByFeatures):
+        return found
+    (first, other, again), sentence = (outcomes[i].value for i in (0, -2, -1)), ""
+    like = expected[0]
+    if not _equal(first, again, like):
+        sentence = "the same call with the same generator gave two different answers"
+    elif _equal(first, other, like):
+        sentence = "another generator gave the very same answer"
+    if sentence:
+        said = f"{sentence}: draw all chance from `rng`, not from np.random or from a generator of your own."
+        found[0] = _Failure(cases[0], outcomes[0], like, "wrong values", said, Difference("wrong values", said))
+    return found
+
+
+def _equal(one, two, like) -> bool:
+    pairs = zip(leaves(one, like), leaves(two, like), strict=True)
+    return all(np.array_equal(as_numbers(a), as_numbers(b)) for (_, a, _), (_, b, _) in pairs)
 
 
 def _explain(exercise, shown: _Failure, failures, cases, agree: int) -> str:

@@ -26,7 +26,7 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import default_rng  # a student may patch np.random
@@ -35,7 +35,7 @@ from .calling import same
 from .case import Case
 from .comparing import ByValues
 from .features import ByFeatures
-from .given import fresh
+from .given import Seed, fresh
 
 PUBLIC_SEED = "public"
 SECONDS = 5.0  # for one call
@@ -146,10 +146,18 @@ class Exercise:
         unknown = {case.criterion for case in cases} ^ set(self.criteria)
         if unknown:
             raise ValueError(f"{self.name}: criteria and cases disagree about {sorted(unknown)}")
-        return cases if self.library else [*cases, twin, cases[0]]
+        if self.library:
+            return cases
+        if isinstance(self.comparison, ByFeatures):  # the first case once more, but for its generators
+            twin = replace(cases[0], args=_reseeded(cases[0].args))
+        return [*cases, twin, cases[0]]
 
     def __repr__(self) -> str:
         return f"<exercise {self.signature}, {self.points:g} points>"
+
+
+def _reseeded(args: tuple) -> tuple:
+    return tuple(Seed(value.n + 1) if isinstance(value, Seed) else value for value in args)
 
 
 def exercise(

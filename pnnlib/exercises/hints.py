@@ -53,7 +53,7 @@ def _together(pairs) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _rounded(pairs) -> str:
-    if _all(pairs, np.trunc):
+    if any(got.any() for got, _ in pairs) and _all(pairs, np.trunc):
         return "Your values are cut to whole numbers: was the result put into an array of integers?"
     if any(_all(pairs, lambda expected, d=digits: np.round(expected, d)) for digits in range(7)):
         return "Your values are rounded; return them as they are."

@@ -843,6 +843,7 @@ def _(rng):
     yield Case(((2, 8, 11), [("conv", draw(4, 8), 5, 2, 0)]), criterion="options")
     same = [("conv", draw(3, 6), 3, 1, 1), ("conv", draw(7, 9), 5, 1, 2)]  # the padding keeps the size
     yield Case(((1, 7, 10), [*same, flat, out]), criterion="options")
+    yield Case(((2, 7, 10), [("conv", draw(3, 6), 3, 1, 2), ("conv", draw(7, 9), 5, 2, 1)]), criterion="options")
     yield Case(((3, 10, 14), [("pool", 3, 2), ("pool", 2, 1)]), criterion="options")
     yield Case(((2, 12, 15), [("pool", 2, 2), ("pool", 2, 2), flat]), criterion="options")
     yield Case(((3, 29, 38), [
@@ -914,6 +915,8 @@ for _name, _why, _walk in (
      sizes(lambda n, k, t, p: n // t, "pool")),
     ("plus_one_missing", "The 1 is missing: (n + 2·padding - k) // stride + 1.",
      sizes(lambda n, k, t, p: (n + 2 * p - k) // t, "conv", "pool")),
+    ("padding_keeps_the_size", "Padding does not always keep the size of the map: compute with the padding that is given.",
+     sizes(lambda n, k, t, p: -(-n // t) if p else (n - k) // t + 1, "conv")),
     ("map_stays", "Your convolution keeps the size of the map. It does so only with the right padding and stride 1.",
      sizes(lambda n, k, t, p: n, "conv")),
     ("flat_without_channels", "The channels are left out when flattening: the vector has C·H·W numbers.",
@@ -1055,7 +1058,8 @@ def taking_turns(x, branches):
 # - upright digits that are not in x_train, some of them twice, at different places;
 # - digits that lie on their side, for whoever flattens in one order to learn and in another to predict;
 # - in one case pictures that are all ink, for whoever normalises with the numbers of the batch itself.
-# The labels are never the digits' own names, so nobody gets far with weights brought along.
+# The labels are never the digits' own names, so weights brought along are no answer by themselves.
+# What is judged is the share that is right: another good learner than a network cannot be told from one.
 
 OWN_NAMES = "your labels are the digits' own names, but in y_train every digit has another label"
 TWICE = "an image that stands in x_test twice gets two different labels"
@@ -1065,7 +1069,9 @@ ON_THE_SIDE = "digits that lie on their side are recognised, upright ones are no
 NO_LABEL = "some of your labels do not occur in y_train"
 SHARE = "the share of unseen digits that are right"
 LEARNT = "at least a third of the unseen digits are right"
-ENOUGH = "at least 95 of 100 unseen digits are right"
+NEARLY = "at least 85 of 100 unseen digits are right"
+ENOUGH = "about 95 of 100 unseen digits are right, or more"
+BY_CHANCE = 0.02  # two standard errors of what is measured on 600 digits: a network that gets 95 of 100 right passes
 
 
 @functools.cache
@@ -1130,7 +1136,7 @@ def _(rng):
         while (labels == np.arange(10)).any() or set(labels[digits]) == set(range(len(digits))) != set(range(10)):
             labels = rng.permutation(10)
         x_train, names = drawn(pools[0], digits, 100)
-        upright, _ = drawn(pools[1], digits, 45)
+        upright, _ = drawn(pools[1], digits, 60)
         lopsided = [digit for digit in digits if digit in (2, 3, 5, 6, 7, 9)]  # the others look alike on their side
         on_the_side = drawn(pools[1], lopsided, 60 // len(lopsided))[0].transpose(0, 1, 3, 2)
         full = 1 - rng.uniform(0, 1 / 8, (ink, 1, 8, 8))
@@ -1147,7 +1153,8 @@ def _(rng):
 def _(labels, x_train, y_train, x_test, rng):
     true, upright = true_labels(x_train, y_train, x_test)
     right = labels == true
-    share = right[upright].mean()
+    _, once = np.unique(x_test.reshape(len(x_test), -1), axis=0, return_index=True)  # what stands there twice counts once
+    share = right[once][upright[once]].mean()
     first_label = {}
     if any(label != first_label.setdefault(x.tobytes(), label) for x, label in zip(x_test, labels, strict=True)):
         return TWICE if share > 1 / 3 else OTHER_ORDER
@@ -1160,7 +1167,7 @@ def _(labels, x_train, y_train, x_test, rng):
     if not np.isin(labels[upright], y_train).all():
         return NO_LABEL
     # the share is shown to the student; what decides are the statements
-    return {SHARE: (share, 1.0), LEARNT: bool(share > 1 / 3), ENOUGH: bool(share >= 0.95)}
+    return {SHARE: (share, 1.0), LEARNT: bool(share > 1 / 3), NEARLY: bool(share >= 0.85), ENOUGH: bool(share >= 0.95 - BY_CHANCE)}
 
 
 def learner(x_train, y_train, rng):

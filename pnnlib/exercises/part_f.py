@@ -48,7 +48,7 @@ def tensor(a, **options):
 
 # count_cnn_parameters ---------------------------------------------------------------------
 
-@exercise({"basic": 2.0, "edge cases": 1.0})
+@exercise({"basic": 2.0, "edge cases": 1.0}, tolerance=1e-9)  # a count is exact
 def count_cnn_parameters(input_shape, layers):
     """How many weights and biases the network has in all, an int."""
     import torch
@@ -318,6 +318,7 @@ def _(rng):
     yield case(700, 5, 7, 2)
     yield case(3, 3, 4, 0, "edge cases")  # by 0 pixels: the pictures themselves
     yield case(1100, 5, 6, 3, "edge cases")
+    yield case(8000, 3, 4, 1)  # many, to tell whether all amounts are equally likely
 
 
 @augment.features
@@ -344,6 +345,7 @@ def _(y, x, rng, max_shift):
         "all combinations of both occur": len(set(map(tuple, amounts.tolist()))) >= (2 * max_shift + 1) ** 2,
         "the standard deviation of the amounts down": (down.std(), 0.2 * max_shift),
         "the standard deviation of the amounts to the right": (right.std(), 0.2 * max_shift),
+        "the share of amounts that are 0": (np.mean(amounts == 0), 6.2 * len(x) ** -0.5),
     }
 
 
@@ -422,6 +424,14 @@ def ends_only(x, rng, max_shift):
 )
 def cut_to_whole(x, rng, max_shift):
     return moved(x, rng.uniform(-max_shift, max_shift, (len(x), 2)).astype(int))
+
+
+@augment.chaff(
+    "Your amounts are not equally likely, 0 is more frequent than an end: draw whole numbers, with rng.integers, and do "
+    "not round or cut others."
+)
+def rounded(x, rng, max_shift):
+    return moved(x, np.round(rng.uniform(-max_shift, max_shift, (len(x), 2))).astype(int))
 
 
 @augment.chaff("Each picture moves as far to the right as down: draw two amounts for it.")
@@ -504,10 +514,18 @@ def _(values, x, p, rng, training):
         return found | {
             "the rows of the mask differ": bool((flat != flat[0]).any()),
             "in a row some values are kept and others dropped": bool(np.ptp(flat, axis=1).any()),
+            "how much neighbours in the mask are alike, along some axis": (_alike(mask), 0.4),
             "the rows have different numbers of values that are kept": bool(np.ptp(flat.sum(axis=1)) > 0),
             "the mask comes from the generator rng": not _masked_by_own_seed(mask, p),
         }
     return found
+
+
+def _alike(mask):
+    """The largest correlation of neighbours, along any axis: 0 where every value is drawn by itself."""
+    gaps = mask - mask.mean()
+    pairs = ((gaps.swapaxes(0, axis)[1:], gaps.swapaxes(0, axis)[:-1]) for axis in range(mask.ndim))
+    return max(abs(np.mean(a * b)) for a, b in pairs) / gaps.var() if gaps.any() else 1.0
 
 
 def _masked_by_own_seed(mask, p):
@@ -600,6 +618,14 @@ def one_for_each_row(x, p, rng, training):
 @dropout.chaff("Your mask is the same for all rows: every sample of the batch has a mask of its own.")
 def one_mask_for_all_rows(x, p, rng, training):
     mask = np.zeros_like(x) + kept(x[0], p, rng, training)
+    return x * mask / (1 - p if training else 1), mask
+
+
+@dropout.chaff(
+    "Where x has maps, values share a draw, for instance all of a map: every value is drawn by itself."
+)
+def one_for_each_map(x, p, rng, training):
+    mask = np.zeros_like(x) + kept(x[:, :, :1, :1] if x.ndim > 2 else x, p, rng, training)
     return x * mask / (1 - p if training else 1), mask
 
 

@@ -47,7 +47,7 @@ LISTED = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=[pytest.param(part, marks=pytest.mark.xdist_group(part)) for part in PARTS])
+@pytest.fixture(scope="module", params=PARTS)
 def part(request):
     return request.param
 
