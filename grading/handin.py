@@ -12,12 +12,10 @@ import ast
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-MAX_BYTES = 50_000_000
 MAX_CELLS = 5_000
 
 
@@ -37,31 +35,34 @@ class HandIn:
     notes: list[str] = field(default_factory=list)
 
 
-def read(path: Path) -> NotebookNode:
-    """The notebook in `path` as nbformat 4, whatever version it was saved in.
+def read(name: str, raw: bytes) -> NotebookNode:
+    """The notebook in a file as nbformat 4, whatever version it was saved in.
+
+    Args:
+        name: of the file, for the sentences.
+        raw: its content.
 
     Raises:
         Unreadable: with a sentence that says what the file is instead.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise Unreadable(f"{path.name} is larger than {MAX_BYTES // 10**6} MB; clear its outputs.")
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    if not text.strip():
-        raise Unreadable(f"{path.name} is empty.")
+    encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    text = raw.decode(encoding, errors="replace")
+    if not text.strip("\0 \r\n\t"):
+        raise Unreadable(f"{name} is empty.")
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
         raise Unreadable(
-            f"{path.name} is not a notebook: it is not in the JSON format of .ipynb files, or it was "
+            f"{name} is not a notebook: it is not in the JSON format of .ipynb files, or it was "
             "cut off when it was saved or uploaded. Hand in the file that Jupyter saved."
         ) from None
     cells = data.get("cells") if isinstance(data, dict) else None
     if isinstance(cells, list) and len(cells) > MAX_CELLS:
-        raise Unreadable(f"{path.name} has {len(cells)} cells; more than {MAX_CELLS} are not marked.")
+        raise Unreadable(f"{name} has {len(cells)} cells; more than {MAX_CELLS} are not marked.")
     try:
         return _version_4(data)
     except Exception:  # nbformat raises many kinds on malformed input
-        raise Unreadable(f"{path.name} is JSON but not a notebook: it has no list of cells.") from None
+        raise Unreadable(f"{name} is JSON but not a notebook: it has no list of cells.") from None
 
 
 def _version_4(data) -> NotebookNode:
