@@ -78,7 +78,7 @@ def mark(
 
     Exit status 0 when every hand-in got a result.
     """
-    from .build import BuildError
+    from .masters import BuildError
     from .compare import changes, marks_in
     from .jail import JailUnavailable
     from .lateness import Deadline

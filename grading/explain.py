@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from . import evidence
-from .build import solutions
+from .masters import solutions
 from .cells import Cell, notebook_of
 from .judge import judge
 from .limits import Limits

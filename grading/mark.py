@@ -25,7 +25,7 @@ from pathlib import Path
 from pnnlib.exercises.diagnosis import Verdict
 
 from . import evidence
-from .build import Master, engine_points, released, solutions
+from .masters import Master, engine_points, released, solutions
 from .cells import Cell
 from .feedback import feedback_page
 from .handin import Unreadable, grade_id, is_check, sanitise

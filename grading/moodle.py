@@ -195,7 +195,7 @@ def _records(text: str) -> list[list[Field]]:
     """The cells of a CSV, row by row, with their places: `csv` would not tell where they stand."""
     first_line = text.lstrip("\ufeff").partition("\n")[0]
     delimiter = re.escape(max(",;\t", key=first_line.count))
-    cell = re.compile(rf'(?:"((?:[^"]|"")*)"|([^{delimiter}\r\n]*))({delimiter}|\r\n|\r|\n|\Z)')
+    cell = re.compile(rf'(?:"((?:[^"]|"")*)"|((?!")[^{delimiter}\r\n]*))({delimiter}|\r\n|\r|\n|\Z)')
     records, fields, place = [], [], len(text) - len(text.lstrip("\ufeff"))
     while True:
         found = cell.match(text, place)
