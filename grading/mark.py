@@ -18,7 +18,7 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -235,17 +235,14 @@ def mark_class(
 
 def _participants(submissions: list[Submission], sheet: Worksheet) -> list[Submission]:
     """The hand-ins under their participants' numbers; what belongs to nobody in the sheet keeps its name."""
-    numbered = []
+    numbered: dict[str, Submission] = {}
     for submission in submissions:
         number = participant_of(submission.student)
-        if number is None and submission.student in sheet.rows:
-            number = submission.student
-        numbered.append(replace(submission, student=number) if number in sheet.rows else submission)
-    names = [submission.student for submission in numbered]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"There is more than one hand-in of participant {', '.join(twice)}.")
-    return numbered
+        name = number if number in sheet.rows else submission.student
+        into = numbered.setdefault(name, Submission(name))  # of one participant there may be more than one folder
+        for part in ("files", "archives", "faults", "others"):
+            getattr(into, part).extend(getattr(submission, part))
+    return list(numbered.values())
 
 
 def _results(

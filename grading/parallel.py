@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 START_SECONDS = 60.0
-LOST = 3  # workers that one hand-in may cost before it is given up
+LOST = 1  # workers that one hand-in may cost before it is set aside, and then, alone, once more
 
 
 def judged(
@@ -23,7 +23,7 @@ def judged(
     Only a few hand-ins are in memory at a time, however many there are.
 
     Args:
-        marking: how to mark; it is sent to each worker once.
+        marking: how to mark; it is sent along with each hand-in.
         hand_ins: what to mark; drawn from only as fast as the workers are.
         give_up: makes the result, from the hand-in and an error, where no worker survives it.
         workers: processes on this machine.
@@ -35,14 +35,14 @@ def judged(
     if workers == 1 and not scheduler:
         yield from map(marking.mark, hand_ins)
         return
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
 
     with _client(workers, scheduler) as client:
-        shared = client.scatter(marking, broadcast=True, hash=False)
-        waiting, hand_ins = {}, iter(hand_ins)
+        waiting, suspects, hand_ins = {}, [], iter(hand_ins)
 
         def submit(hand_in):
-            future = client.submit(_mark, shared, hand_in, pure=False)
+            # `marking` goes along each time: what workers keep is lost with them
+            future = client.submit(_mark, marking, hand_in, pure=False)
             waiting[future] = hand_in
             return future
 
@@ -52,10 +52,19 @@ def judged(
         for future in running:
             hand_in = waiting.pop(future)
             error = future.exception()
-            yield give_up(hand_in, error) if error else future.result()
+            if isinstance(error, KilledWorker):
+                suspects.append(hand_in)  # or another that its workers had in hand as well
+            else:
+                yield give_up(hand_in, error) if error else future.result()
             future.release()
             for hand_in in itertools.islice(hand_ins, 1):
                 running.add(submit(hand_in))
+        for hand_in in suspects:  # one at a time, so that none pays for another
+            future = submit(hand_in)
+            error = future.exception()
+            if isinstance(error, KilledWorker):
+                error = RuntimeError("every worker that judged it died")
+            yield give_up(hand_in, error) if error else future.result()
 
 
 def _mark(marking, hand_in):

@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from nbformat import NotebookNode
@@ -26,6 +27,9 @@ from .moodle import file_in
 IGNORED = {"__MACOSX", "__pycache__", ".ipynb_checkpoints", ".git", ".svn", ".Trash"}
 MAX_BYTES = 50_000_000  # of one notebook
 MAX_TOTAL = 100_000_000  # of all notebooks of a student
+MAX_FILES = 50  # notebooks of a student that are looked into, and a hundred times as many files in a zip
+# browsers add an ending to what they take for text
+NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -96,19 +100,24 @@ class Submission:
     student   the name of the folder
     files     its notebooks
     archives  its zips, which are looked into if there is no notebook beside them
+    faults    a sentence for each file that is not looked at, because of what it is
     others    the names of all other files
     """
 
     student: str
     files: list[Member | OnDisk] = field(default_factory=list)
     archives: list[Member | OnDisk] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
     def load(self) -> HandedIn:
         """Read the notebooks; what is wrong with one of them is a fault and no error."""
-        files, faults, room = [], [], MAX_TOTAL
-        others = [*self.others, *(as_text(archive.name) for archive in self.archives)]
-        for file in self.files or [found for archive in self.archives for found in _inside(archive, faults)]:
+        files, room = [], MAX_TOTAL
+        found = self if self.files else self._unpacked()
+        faults = list(found.faults)
+        if len(found.files) > MAX_FILES:
+            faults.append(f"There are {len(found.files)} notebooks, of which only {MAX_FILES} were looked into.")
+        for file in found.files[:MAX_FILES]:
             name = as_text(file.name)
             try:
                 if file.size > min(MAX_BYTES, room):
@@ -120,7 +129,18 @@ class Submission:
                 continue
             files.append((name, content))
             room -= len(content)
-        return HandedIn(self.student, tuple(files), tuple(faults), tuple(others))
+        archives = [as_text(archive.name) for archive in self.archives]
+        return HandedIn(self.student, tuple(files), tuple(faults[:MAX_FILES]), (*found.others, *archives))
+
+    def _unpacked(self) -> Submission:
+        """The same with what is in the zips; one in a zip in a zip is not looked for."""
+        found = replace(self, files=[], archives=[], faults=list(self.faults), others=list(self.others))
+        for archive in self.archives:
+            _look_into(archive, found)
+        found.faults.extend(
+            f"{as_text(inner.name)} lies packed in another zip; hand in the notebook itself." for inner in found.archives
+        )
+        return found
 
 
 def submissions_in(place: Path) -> list[Submission]:
@@ -167,18 +187,17 @@ def choose(handed_in: HandedIn, master_name: str, graded: set[str]) -> tuple[str
         except Unreadable as error:
             faults.append(str(error))
             continue
-        cells = len({grade_id(cell) for cell in content.cells} & graded)
+        cells = len({grade_id(cell) for cell in content.notebook.cells} & graded)
         # most cells first among equals by name; the position makes the choice the same every time
-        other = PurePosixPath(name).stem != master_name or not cells
+        other = NOTEBOOK.sub("", name) != master_name or not cells
         readable.append(((other, -cells, name, position), name, raw, content))
     if not readable:
         raise Unreadable(" ".join(faults) or _nothing(handed_in))
     _, chosen, raw, content = min(readable, key=lambda item: item[0])
-    notes = faults
     if len(readable) > 1:
         names = ", ".join(sorted(name for _, name, _, _ in readable))
-        notes = [*faults, f"There were {len(readable)} notebooks ({names}); {chosen} was marked."]
-    return chosen, raw, content, notes
+        faults.append(f"There were {len(readable)} notebooks ({names}); {chosen} was marked.")
+    return chosen, raw, content.notebook, [*faults, *content.notes]
 
 
 def as_text(name: str) -> str:
@@ -199,15 +218,34 @@ def _nothing(handed_in: HandedIn) -> str:
 def _in_folder(folder: Path) -> dict[str, Submission]:
     found: dict[str, Submission] = {}
     for entry in sorted(folder.iterdir()):
-        folder_of_a_student = entry.is_dir() and entry.name not in IGNORED  # whatever the name begins with
-        if _ignored(entry.name) and not folder_of_a_student:
-            continue
         if entry.is_dir() and not entry.is_symlink():
-            _collect(entry, found.setdefault(as_text(entry.name), Submission(as_text(entry.name))))
-        elif entry.suffix.lower() in (".ipynb", ".zip") or entry.is_symlink():
-            student = as_text(entry.stem)
-            _sort_in(entry, entry.name, found.setdefault(student, Submission(student)))
+            if entry.name not in IGNORED:  # whatever the name begins with
+                _collect(entry, _of(_student(entry.name), found))
+        elif entry.is_symlink() or (_owner(entry.name) and not _ignored(entry.name)):
+            _sort_in(entry, entry.name, _of(_owner(entry.name) or entry.name, found))
     return found
+
+
+def _of(student: str, found: dict[str, Submission]) -> Submission:
+    return found.setdefault(as_text(student), Submission(as_text(student)))
+
+
+def _student(folder: str) -> str:
+    """Whose folder it is: for what was typed in online Moodle has another one beside that of the files."""
+    return re.sub("_assignsubmission_onlinetext_?$", "_assignsubmission_file", folder)
+
+
+def _owner(file: str) -> str:
+    """Whose file it is, where there are no folders: Moodle puts the student before the name. "" for nobody's.
+
+    >>> _owner("Jo_5_assignsubmission_file_work.zip"), _owner("ada.ipynb"), _owner("list.csv")
+    ('Jo_5_assignsubmission_file_', 'ada', '')
+    """
+    own = file_in(file)
+    if own:
+        return file.removesuffix(own)
+    stem = NOTEBOOK.sub("", file)
+    return PurePosixPath(file).stem if file.lower().endswith(".zip") else stem if stem != file else ""
 
 
 def _collect(folder: Path, into: Submission) -> None:
@@ -221,7 +259,7 @@ def _collect(folder: Path, into: Submission) -> None:
 
 def _sort_in(path: Path, name: str, into: Submission) -> None:
     if path.is_symlink() or not path.is_file():
-        into.others.append(f"{as_text(name)} (not a file)")
+        into.faults.append(f"{as_text(name)} is not a file but points to one, or to a device.")
     else:
         _file(OnDisk(path), into)
 
@@ -233,62 +271,66 @@ def _in_zip(place: Path) -> dict[str, Submission]:
     found: dict[str, Submission] = {}
     with zipfile.ZipFile(place) as archive:
         for info in archive.infolist():
-            path = PurePosixPath(info.filename.replace("\\", "/"))
-            student = path.parts[0] if path.parts else ""
-            if student in ("", "/", "..") or ":" in student[:2] or any(map(_ignored, path.parts[:-1])):
-                continue  # outside of every student's folder, or what a system put there
-            if len(path.parts) == 1 and not info.is_dir():  # Moodle without folders, or a file for each student
-                own = file_in(student)
-                if own is None and path.suffix.lower() not in (".ipynb", ".zip"):
+            path = _path(info)
+            if not path.parts or path.parts[0] in IGNORED or any(map(_ignored, path.parts[1:])):
+                continue  # what a system put there
+            student = _student(path.parts[0])
+            if len(path.parts) == 1 and not info.is_dir():
+                student = "" if _ignored(student) else _owner(student)
+                if not student:
                     continue
-                student = student.removesuffix(own) if own else path.stem
-            into = found.setdefault(as_text(student), Submission(as_text(student)))
-            if not info.is_dir() and not _ignored(path.name):
+            into = _of(student, found)
+            if not info.is_dir():
                 _sort_member(Member(place, info), path, into)
     return found
 
 
+def _look_into(archive: Member | OnDisk, into: Submission) -> None:
+    """Sort the files in a zip that was handed in."""
+    name = as_text(archive.name)
+    if archive.size > MAX_BYTES:
+        into.faults.append(f"{name} is larger than {MAX_BYTES / 10**6:g} MB.")
+        return
+    try:
+        place = archive.path if isinstance(archive, OnDisk) else io.BytesIO(archive.read_bytes())
+        with zipfile.ZipFile(place) as opened:
+            members = opened.infolist()
+    except Exception:  # damaged in any of many ways
+        into.faults.append(f"{name} cannot be opened.")
+        return
+    if len(members) > 100 * MAX_FILES:
+        into.faults.append(f"{name} holds {len(members)} files; more than {100 * MAX_FILES} are not looked through.")
+        return
+    for info in members:
+        if not info.is_dir() and not any(map(_ignored, _path(info).parts)):
+            _sort_member(Member(place, info), _path(info), into)
+
+
+def _path(info: zipfile.ZipInfo) -> PurePosixPath:
+    return PurePosixPath(info.filename.replace("\\", "/"))
+
+
 def _sort_member(member: Member, path: PurePosixPath, into: Submission) -> None:
+    name = as_text(path.name)
     kind = member.info.external_attr >> 28  # 0 where it was not packed on Unix
-    if ".." in path.parts:
-        into.others.append(f"{as_text(path.name)} (outside of the folder)")
+    if ".." in path.parts or path.is_absolute() or ":" in path.parts[0][:2]:
+        into.faults.append(f"{name} points to a place outside of the folder.")
     elif kind not in (0, 8):
-        into.others.append(f"{as_text(path.name)} (not a file)")
+        into.faults.append(f"{name} is not a file but points to one, or to a device.")
     elif member.info.flag_bits & 1:
-        into.others.append(f"{as_text(path.name)} (locked with a password)")
+        into.faults.append(f"{name} is locked with a password.")
     else:
         _file(member, into)
 
 
-def _inside(archive: Member | OnDisk, faults: list[str]) -> list[Member]:
-    """The notebooks in a zip that was handed in; one in a zip in a zip is not looked for."""
-    name = as_text(archive.name)
-    try:
-        if archive.size > MAX_BYTES:
-            faults.append(f"{name} is larger than {MAX_BYTES // 10**6} MB.")
-            return []
-        place = archive.path if isinstance(archive, OnDisk) else io.BytesIO(archive.read_bytes())
-        within = Submission("")
-        with zipfile.ZipFile(place) as opened:
-            for info in opened.infolist():
-                path = PurePosixPath(info.filename.replace("\\", "/"))
-                if not info.is_dir() and not any(map(_ignored, path.parts)):
-                    _sort_member(Member(place, info), path, within)
-    except Exception:  # damaged in any of many ways
-        faults.append(f"{name} cannot be opened.")
-        return []
-    return within.files
-
-
 def _file(file: Member | OnDisk, into: Submission) -> None:
-    suffix = PurePosixPath(file.name).suffix.lower()
-    if suffix == ".ipynb":
+    if NOTEBOOK.search(file.name):
         into.files.append(file)
-    elif suffix == ".zip":
+    elif file.name.lower().endswith(".zip"):
         into.archives.append(file)
     else:
         into.others.append(as_text(file.name))
 
 
 def _ignored(name: str) -> bool:
-    return name.startswith((".", "~")) or name in IGNORED
+    return name.startswith((".", "~")) and name != ".." or name in IGNORED
