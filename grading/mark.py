@@ -40,6 +40,7 @@ from .submissions import HandedIn, Submission, choose, submissions_in
 from .walls import require_walls
 
 NO_JAIL = "Marked without a jail (--no-jail): this hand-in ran with the rights of whoever marked it."
+OWN_FILES = ("marks.csv", "totals.csv", "report.html", "report.csv", "feedback.zip")
 FAILED = "The marking itself failed on this hand-in; it has to be marked by hand."
 
 
@@ -209,6 +210,8 @@ def mark_class(
     submissions = submissions_in(place)
     if place.is_dir() and out.resolve().is_relative_to(place.resolve()):
         raise ValueError(f"{out} lies among the hand-ins in {place}; the next marking would take it for one.")
+    if worksheet and worksheet.name in OWN_FILES:
+        raise ValueError(f"The worksheet is called {worksheet.name}, as one of the results is; give it another name.")
     sheet = Worksheet.read(worksheet) if worksheet else None
     if sheet:
         submissions = _participants(submissions, sheet)

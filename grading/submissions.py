@@ -64,7 +64,7 @@ class Member:
 
     @property
     def name(self) -> str:
-        return PurePosixPath(self.info.filename).name
+        return _own_name(_path(self.info).name)
 
     @property
     def size(self) -> int:
@@ -83,7 +83,7 @@ class OnDisk:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return _own_name(self.path.name)
 
     @property
     def size(self) -> int:
@@ -233,6 +233,11 @@ def _of(student: str, found: dict[str, Submission]) -> Submission:
 def _student(folder: str) -> str:
     """Whose folder it is: for what was typed in online Moodle has another one beside that of the files."""
     return re.sub("_assignsubmission_onlinetext_?$", "_assignsubmission_file", folder)
+
+
+def _own_name(file: str) -> str:
+    """What the student called it."""
+    return file_in(file) or file
 
 
 def _owner(file: str) -> str:
