@@ -86,8 +86,8 @@ def _client(workers: int, scheduler: str) -> Iterator:
     with dask.config.set(quiet), contextlib.ExitStack() as stack:
         address = scheduler or stack.enter_context(
             LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
-                silence_logs="ERROR",
+                n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0, silence_logs="ERROR",
+                dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},  # any port, and nothing on it
             )  # fmt: skip
         )
         client = stack.enter_context(Client(address, timeout=START_SECONDS, set_as_default=False))

@@ -184,6 +184,8 @@ def moodle(tmp_path, monkeypatch):
 
     monkeypatch.setattr(mark, "judge", judge)
     monkeypatch.setattr(mark, "require_walls", lambda: None)
+    monkeypatch.setattr(mark, "released", lambda assignment: samples.RELEASE)  # read once
+    monkeypatch.setattr(mark, "solutions", lambda assignment: samples.SOLVED)
     (tmp_path / "in").mkdir()
     files = in_form("new", {(number, f"work {number}.ipynb"): notebook(points) for number, points in POINTS.items()})
     stranger = {"A. Stranger_999_assignsubmission_file/work.ipynb": notebook(11)}
