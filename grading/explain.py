@@ -45,6 +45,8 @@ def explained(out: Path, student: str, exercise: str) -> str:
         f"limits     {json.dumps(record['limits'])}",
         f"versions   {json.dumps(record['versions'])}",
         f"repaired   {' '.join(record['notes']) or 'nothing'}",
+        f"took       {record['seconds']:g} s for the whole notebook",
+        *([f"The marking itself failed: {record['fault']}"] if record["fault"] else []),
     ]
     if not record["cells"]:
         return "\n".join([*lines, "", "Nothing could be judged, so there is nothing to judge again."])

@@ -75,8 +75,8 @@ def _summary(assignment: str, name: str, verdicts: list[Verdict]) -> Summary:
 
 
 def write_report(out: Path, assignment: str, results: Sequence[Marked]) -> None:
-    """Write report.html and report.csv into `out`."""
-    found = summaries(assignment, results)
+    """Write report.html and report.csv into `out`; what the marking failed on counts in neither."""
+    found = summaries(assignment, [result for result in results if not result.fault])
     (out / "report.html").write_text(_page(assignment, found, results), encoding="utf-8", errors="replace")
     rows = []
     for item in found:
@@ -86,13 +86,14 @@ def write_report(out: Path, assignment: str, results: Sequence[Marked]) -> None:
 
 
 def _page(assignment: str, found: list[Summary], results: Sequence[Marked]) -> str:
-    shares = [result.total / result.max_score for result in results if result.max_score]
+    marked = [result for result in results if result.max_score and not result.fault]
+    shares = [result.total / result.max_score for result in marked]
     bins = Counter(min(int(share * BINS), BINS - 1) for share in shares)
     names = [item.exercise for item in found]
     return _template().render(
         assignment=assignment,
         count=len(results),
-        mean=f"{sum(r.total for r in results) / len(results):.3g}" if results else "–",
+        mean=f"{sum(r.total for r in marked) / len(marked):.3g}" if marked else "–",
         max_score=f"{results[0].max_score:g}" if results else "–",
         summaries=found,
         bins=[(f"{100 * i // BINS}–{100 * (i + 1) // BINS} %", bins[i], bins[i] / max(bins.values())) for i in range(BINS)]
