@@ -34,10 +34,10 @@ MARK = "98765"  # seconds that left over processes would sleep: no other process
 
 @dataclass(frozen=True)
 class HandIn:
-    """One line of the table: `put` writes it, `lost` is what it costs, `said` stands in its feedback."""
+    """One line of the table: `put` writes it, `said` stands in its feedback, `lost` is what it costs."""
 
     put: Callable[[Path], None]
-    said: str
+    said: tuple[str, ...]
     lost: tuple[str, ...] = ()
 
     @property
@@ -49,7 +49,7 @@ CLASS: dict[str, HandIn] = {}
 ALL = tuple(FULL)
 
 
-def hand_in(said, *lost):
+def hand_in(*said, lost=()):
     """Add a function to the class: it returns the bytes of the notebook, its making, or several files."""
 
     def add(make):
@@ -109,52 +109,52 @@ def zipped(files):
 # Files that are no notebook ---------------------------------------------------------------
 
 
-@hand_in("is not in the JSON format", *ALL)
+@hand_in("is not in the JSON format", lost=ALL)
 def not_json():
     return b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj"
 
 
-@hand_in("cut off when it was saved or uploaded", *ALL)
+@hand_in("cut off when it was saved or uploaded", lost=ALL)
 def truncated():
     return right().bytes()[:5000]
 
 
-@hand_in(f"{FILE} is empty.", *ALL)
+@hand_in(f"{FILE} is empty.", lost=ALL)
 def empty():
     return b""
 
 
-@hand_in(f"{FILE} is empty.", *ALL)
+@hand_in(f"{FILE} is empty.", lost=ALL)
 def nothing_but_null_bytes():
     return b"\0" * 4096
 
 
-@hand_in("is not in the JSON format", *ALL)
+@hand_in("is not in the JSON format", lost=ALL)
 def conflict_of_git():
     return right().bytes().replace(b'"cells": [', b'<<<<<<< HEAD\n "cells": [', 1)
 
 
-@hand_in("is not a notebook", *ALL)
+@hand_in("is not a notebook", lost=ALL)
 def nested_a_hundred_thousand_deep():
     return b'{"cells": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 
-@hand_in("it has no list of cells", *ALL)
+@hand_in("it has no list of cells", lost=ALL)
 def json_of_something_else():
     return b'{"type": "FeatureCollection", "features": []}'
 
 
-@hand_in("has 5001 cells; more than 5000 are not marked", *ALL)
+@hand_in("has 5001 cells; more than 5000 are not marked", lost=ALL)
 def too_many_cells():
     return dumped({"nbformat": 4, "cells": [{"cell_type": "code", "source": ""}] * 5001})
 
 
-@hand_in("There is no notebook, no file that ends in .ipynb, among what was handed in: report.docx", *ALL)
+@hand_in("There is no notebook, no file that ends in .ipynb, among what was handed in: report.docx", lost=ALL)
 def a_report_instead():
     return {"report.docx": b"PK\x03\x04"}
 
 
-@hand_in("Nothing was handed in: the folder is empty.", *ALL)
+@hand_in("Nothing was handed in: the folder is empty.", lost=ALL)
 def nothing():
     return {}
 
@@ -162,7 +162,7 @@ def nothing():
 # What a file system may hold --------------------------------------------------------------
 
 
-def in_folder(said, *lost):
+def in_folder(*said, lost=()):
     """Add a function that puts into the folder what it likes."""
 
     def add(put):
@@ -172,22 +172,22 @@ def in_folder(said, *lost):
     return add
 
 
-@in_folder(f"{FILE} is not a file but points to one", *ALL)
+@in_folder(f"{FILE} is not a file but points to one", lost=ALL)
 def link_to_a_neighbour(folder):
     (folder / FILE).symlink_to(folder.parent / HONEST[0] / FILE)
 
 
-@in_folder("neighbours is not a file but points to one", *ALL)
+@in_folder("neighbours is not a file but points to one", lost=ALL)
 def link_to_the_class(folder):
     (folder / "neighbours").symlink_to(folder.parent)
 
 
-@in_folder(f"{FILE} is not a file but points to one, or to a device.", *ALL)
+@in_folder(f"{FILE} is not a file but points to one, or to a device.", lost=ALL)
 def pipe(folder):
     os.mkfifo(folder / FILE)
 
 
-@in_folder("is larger than 50 MB; clear its outputs", *ALL)
+@in_folder("is larger than 50 MB; clear its outputs", lost=ALL)
 def larger_than_any_notebook(folder):
     with (folder / FILE).open("wb") as file:
         file.truncate(60_000_000)
@@ -201,17 +201,17 @@ def packed():
     return {"work.zip": zipped({f"my work/{FILE}": right().bytes(), "__MACOSX/._x.ipynb": b"\0"})}
 
 
-@hand_in("evil.ipynb points to a place outside of the folder.", *ALL)
+@hand_in("evil.ipynb points to a place outside of the folder.", lost=ALL)
 def zip_that_climbs_out():
     return {"work.zip": zipped({"../../evil.ipynb": right().bytes()})}
 
 
-@hand_in("evil.ipynb points to a place outside of the folder.", *ALL)
+@hand_in("evil.ipynb points to a place outside of the folder.", lost=ALL)
 def zip_from_the_root():
     return {"work.zip": zipped({"/etc/evil.ipynb": right().bytes()})}
 
 
-@hand_in("x.ipynb is not a file but points to one", *ALL)
+@hand_in("x.ipynb is not a file but points to one", lost=ALL)
 def zip_with_a_link():
     info = zipfile.ZipInfo("x.ipynb")
     info.external_attr = 0o120777 << 16
@@ -221,12 +221,12 @@ def zip_with_a_link():
     return {"work.zip": packed.getvalue()}
 
 
-@hand_in("x.ipynb is larger than 50 MB", *ALL)
+@hand_in("x.ipynb is larger than 50 MB", lost=ALL)
 def zip_bomb():
     return {"work.zip": zipped({"x.ipynb": b"0" * 60_000_000})}
 
 
-@hand_in("x.ipynb cannot be opened.", *ALL)
+@hand_in("x.ipynb cannot be opened.", lost=ALL)
 def zip_bomb_that_lies_about_its_size():
     packed = bytearray(zipped({"x.ipynb": b" " * 60_000_000}))
     at = packed.rindex(b"PK\x01\x02") + 24  # its size, in the directory at the end
@@ -234,22 +234,22 @@ def zip_bomb_that_lies_about_its_size():
     return {"work.zip": bytes(packed)}
 
 
-@hand_in("There are 200 notebooks, of which only 50 were looked into.", *ALL)
+@hand_in("There are 200 notebooks, of which only 50 were looked into.", lost=ALL)
 def zip_of_many():
     return {"work.zip": zipped({f"{number}.ipynb": b"{" for number in range(200)})}
 
 
-@hand_in("holds 6000 files; more than 5000 are not looked through", *ALL)
+@hand_in("holds 6000 files; more than 5000 are not looked through", lost=ALL)
 def zip_of_too_many():
     return {"work.zip": zipped(dict.fromkeys(map(str, range(6000)), b""))}
 
 
-@hand_in("inner.zip lies packed in another zip; hand in the notebook itself.", *ALL)
+@hand_in("inner.zip lies packed in another zip; hand in the notebook itself.", lost=ALL)
 def zip_in_a_zip():
     return {"work.zip": zipped({"inner.zip": zipped({FILE: right().bytes()})})}
 
 
-@hand_in(f"{FILE} is locked with a password.", *ALL)
+@hand_in(f"{FILE} is locked with a password.", lost=ALL)
 def zip_with_a_password():
     packed = bytearray(zipped({FILE: right().bytes()}))
     for start, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -257,7 +257,7 @@ def zip_with_a_password():
     return {"work.zip": bytes(packed)}
 
 
-@hand_in("work.zip cannot be opened.", *ALL)
+@hand_in("work.zip cannot be opened.", lost=ALL)
 def zip_cut_off():
     return {"work.zip": zipped({FILE: right().bytes()})[:3000]}
 
@@ -265,48 +265,43 @@ def zip_cut_off():
 # Notebooks that are written in another way ------------------------------------------------
 
 
-@hand_in("20 of 20 points")
-def byte_order_mark_and_ends_of_windows():
+@hand_in("20 of 20 points", "who handed in my work (final) (2).ipynb")
+def renamed_with_byte_order_mark_and_ends_of_windows():
     student = right()
     for cell in student.notebook.cells:
         cell.source = cell.source.replace("\n", "\r\n")
-    return b"\xef\xbb\xbf" + student.bytes().replace(b"\n", b"\r\n")
+    content = b"\xef\xbb\xbf" + student.bytes().replace(b"\n", b"\r\n")
+    return {"deep/down/my work (final) (2).ipynb": content}
 
 
-@hand_in("is written in UTF-16 instead of UTF-8; it was read all the same")
-def utf_16():
-    return right().bytes().decode().encode("utf-16")
+@hand_in(
+    "is written in UTF-16 instead of UTF-8; it was read all the same",
+    "It asks for a kernel of julia; it was run with Python.",
+)
+def utf_16_and_a_kernel_of_another_language():
+    notebook = data()
+    notebook["metadata"]["kernelspec"] = {"name": "julia-1.9", "language": "julia", "display_name": "Julia"}
+    return json.dumps(notebook).encode("utf-16")
 
 
-@hand_in("is not written in UTF-8; characters that cannot be read were replaced")
-def latin_1():
+@hand_in("is not written in UTF-8; characters that cannot be read were replaced", f"who handed in {FILE}.txt")
+def latin_1_taken_for_text_by_the_browser():
     student = right()
     student.cell("convolve").source += "\n# für später"
-    return nbformat.writes(student.notebook, ensure_ascii=False).encode("latin-1")
+    return {f"{FILE}.txt": nbformat.writes(student.notebook, ensure_ascii=False).encode("latin-1")}
 
 
-@hand_in("A cell held null bytes or half a character")
-def half_characters():
+@hand_in("A cell held null bytes or half a character", "ended in bytes that are no text; they were left out")
+def half_characters_and_null_bytes():
     notebook = data()
-    cell_of(notebook, "convolve")["source"] = ["# \ud83d\n", *cell_of(notebook, "convolve")["source"]]
-    return dumped(notebook)
+    for name, line in (("convolve", "# \ud83d\n"), ("conv_1x1", "# \0\n")):
+        cell_of(notebook, name)["source"] = [line, *cell_of(notebook, name)["source"]]
+    return dumped(notebook).replace(b"\\u0000", b"\0") + b"\0" * 1000
 
 
-@hand_in("A cell held null bytes or half a character")
-def null_bytes_in_the_code():
-    notebook = data()
-    cell_of(notebook, "convolve")["source"] = ["# \0\n", *cell_of(notebook, "convolve")["source"]]
-    return dumped(notebook).replace(b"\\u0000", b"\0")
-
-
-@hand_in("ended in bytes that are no text; they were left out")
-def null_bytes_at_the_end():
-    return right().bytes() + b"\0" * 1000
-
-
-@hand_in("has 20 MB because of its outputs")
-def twenty_megabytes_of_output():
-    student = right()
+@hand_in("has 23 MB because of its outputs", "A cell with 3000000 characters was left out")
+def twenty_megabytes_of_output_and_three_of_numbers_pasted_in():
+    student = with_cell("x = 0".ljust(3_000_000, "0"))
     student.cell("convolve").outputs = [nbformat.v4.new_output("stream", text="x" * 20_000_000)]
     return student
 
@@ -321,21 +316,18 @@ def format_3():
     return dumped({"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}, "worksheets": [{"cells": cells}]})
 
 
-@hand_in("nbgrader's metadata in another version")
-def schema_2():
-    notebook = data()
+@hand_in("nbgrader's metadata in another version", "There are cells of another assignment (check-relu, relu)")
+def foreign_cells_and_metadata_of_schema_2():
+    student = right()
+    for name, source in (("relu", "def relu(net):\n    return net"), ("check-relu", "check(relu)")):
+        metadata = {"nbgrader": {"grade_id": name, "grade": True, "solution": False, "locked": True, "points": 99}}
+        student.notebook.cells.insert(3, nbformat.v4.new_code_cell(source, metadata=metadata))
+    notebook = data(student)
     for cell in notebook["cells"]:
         if "nbgrader" in cell["metadata"]:
             old = cell["metadata"]["nbgrader"]
             cell["metadata"]["nbgrader"] = {key: old[key] for key in ("grade_id", "grade", "solution", "locked")}
             cell["metadata"]["nbgrader"]["schema_version"] = 2
-    return dumped(notebook)
-
-
-@hand_in("It asks for a kernel of julia; it was run with Python.")
-def kernel_of_another_language():
-    notebook = data()
-    notebook["metadata"]["kernelspec"] = {"name": "julia-1.9", "language": "julia", "display_name": "Julia"}
     return dumped(notebook)
 
 
@@ -349,22 +341,7 @@ def cells_that_are_none():
     return dumped(notebook)
 
 
-@hand_in("A cell with 3000000 characters was left out")
-def megabytes_of_numbers_pasted_in():
-    return with_cell("x = 0".ljust(3_000_000, "0"))
-
-
 # Names and numbers of files ---------------------------------------------------------------
-
-
-@hand_in("who handed in my work (final) (2).ipynb")
-def renamed():
-    return {"deep/down/my work (final) (2).ipynb": right()}
-
-
-@hand_in(f"who handed in {FILE}.txt")
-def taken_for_text_by_the_browser():
-    return {f"{FILE}.txt": right()}
 
 
 @hand_in(f"There were 3 notebooks (notes.ipynb, old.ipynb, {FILE}); {FILE} was marked.")
@@ -372,7 +349,7 @@ def several():
     return {"old.ipynb": Student(), FILE: right(), "notes.ipynb": b'{"cells": []}', "broken.ipynb": b"{"}
 
 
-@hand_in("and others); they were run, but earn nothing here", *ALL)
+@hand_in("and others); they were run, but earn nothing here", lost=ALL)
 def another_assignment():
     return (Path(__file__).parents[2] / "notebooks" / "part_a_why_deep.ipynb").read_bytes()
 
@@ -391,24 +368,18 @@ def duplicate_cells():
     return student
 
 
-@hand_in("The cell of conv_1x1 is missing.", "conv_1x1")
+@hand_in("The cell of conv_1x1 is missing.", lost=["conv_1x1"])
 def missing_cell():
     student = right()
     student.notebook.cells.remove(student.cell("conv_1x1"))
     return student
 
 
-@hand_in("The check cell of convolve was deleted; it was put back.")
-def missing_checks():
-    student = right()
-    student.notebook.cells = [c for c in student.notebook.cells if not str(c.get("id")).startswith("check-")]
-    return student
-
-
-@hand_in("The cell with the imports was changed or deleted")
-def missing_imports():
+@hand_in("The check cell of convolve was deleted; it was put back.", "The cell with the imports was changed or deleted")
+def missing_checks_and_imports():
     student = right()
     student.notebook.cells[0].source = "import seaborn as sns\n" + student.notebook.cells[0].source
+    student.notebook.cells = [c for c in student.notebook.cells if not str(c.get("id")).startswith("check-")]
     return student
 
 
@@ -427,15 +398,6 @@ def cells_without_metadata():
     return student
 
 
-@hand_in("There are cells of another assignment (check-relu, relu)")
-def foreign_cells():
-    student = right()
-    for name, source in (("relu", "def relu(net):\n    return net"), ("check-relu", "check(relu)")):
-        metadata = {"nbgrader": {"grade_id": name, "grade": True, "points": 99}}
-        student.notebook.cells.insert(3, nbformat.v4.new_code_cell(source, metadata=metadata))
-    return student
-
-
 # Cells that are no Python, or go wrong ----------------------------------------------------
 
 
@@ -448,114 +410,91 @@ def magics_and_shell():
     return student
 
 
-@hand_in("its cell stopped with SyntaxError", "convolve")
-def syntax_error():
-    student = with_cell("this is no Python")
-    student.cell("convolve").source += "\n    return (x"
-    return student
-
-
 @hand_in("20 of 20 points")
 def cells_that_stop():
     student = with_cell("raise SystemExit(1)")
     for source in ("1 / 0", "raise KeyboardInterrupt", "quit()", "exit(3)", "import sys; sys.exit()",
-                   "await 3", "answer = input('name? ')", "class E(BaseException):\n    __str__ = None\nraise E"):  # fmt: skip
+                   "await 3", "import IPython\nIPython.Application.instance().kernel.do_shutdown(True)", "answer = input('name? ')", "class E(BaseException):\n    __str__ = None\nraise E"):  # fmt: skip
         student.notebook.cells.insert(3, nbformat.v4.new_code_cell(source))
     return student
 
 
-@hand_in("input requests", "convolve")
-def input_in_an_answer():
-    student = right()
-    student.cell("convolve").source = "size = int(input('How large? '))\n" + student.cell("convolve").source
-    return student
-
-
-@hand_in("NameError: name 'helper' is not defined", "convolve")
-def a_helper_is_missing():
-    student = right()
-    student.cell("convolve").source = "def convolve(x, h):\n    return helper(x, h)"
+@hand_in(
+    "NameError: name 'helper' is not defined", "its cell stopped with SyntaxError", "input requests",
+    lost=["convolve", "conv_1x1", "receptive_field"],
+)  # fmt: skip
+def answers_that_stop():
+    student = with_cell("this is no Python")
+    student.write("convolve", "return helper(x, h)")
+    student.cell("conv_1x1").source += "\n    return (x"
+    student.cell("receptive_field").source = "size = int(input('? '))\n" + student.cell("receptive_field").source
     return student
 
 
 # Kernels that die, and those that do not end ----------------------------------------------
 
 
-@hand_in('The cell that begins with "import os" could not be run to its end')
-def ends_the_kernel():
-    return with_cell("import os\nos._exit(0)")
+@hand_in(
+    'The cell that begins with "import os" could not be run to its end (the kernel ended',
+    'The cell that begins with "import ctypes" could not be run to its end (the kernel ended',
+)
+def ends_the_kernel_and_crashes_it():
+    student = with_cell("import os\nos._exit(0)")
+    student.notebook.cells.append(nbformat.v4.new_code_cell("import ctypes\nctypes.string_at(0)"))
+    return student
 
 
-@hand_in("the kernel ended", "conv_1x1")
+@hand_in("the kernel ended", lost=["conv_1x1"])
 def ends_the_kernel_in_a_call():
     return with_body("conv_1x1", "import os\nos._exit(1)")
 
 
-@hand_in('The cell that begins with "import ctypes" could not be run to its end')
-def crashes():
-    return with_cell("import ctypes\nctypes.string_at(0)")
-
-
-@hand_in("20 of 20 points")
-def restarts_its_kernel():
-    return with_cell("import IPython\nIPython.Application.instance().kernel.do_shutdown(True)")
-
-
-@hand_in("it took more than 0.6 GB of memory", "conv_1x1")
-def out_of_memory():
-    return with_body("conv_1x1", """
+@hand_in(
+    "it took more than 0.6 GB of memory", "did not come to an end: stopped after 5 seconds", lost=["conv_1x1", "receptive_field"]
+)
+def out_of_memory_and_out_of_time_in_calls():
+    student = with_body("conv_1x1", """
 import time
 blocks = []
 while True:
     blocks.append(np.ones(2_500_000))
     time.sleep(0.01)""")
+    student.write("receptive_field", "import time\ntime.sleep(10_000)")
+    return student
 
 
-@hand_in("could not be run to its end (stopped after 5 seconds); the rest was judged without it")
-def swallows_interrupts():
-    return with_cell("""
+@hand_in(
+    'that begins with "import signal, time" could not be run to its end (stopped after 5 seconds); the rest was judged without it',
+    'that begins with "import sys, time" could not be run to its end (stopped after 5 seconds)',
+    "it started more than 40 processes",
+)
+def cells_that_never_end():
+    student = with_cell("""
 import signal, time
 signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
-while True:
+while True:  # whatever interrupts it
     try:
         time.sleep(0.1)
     except BaseException:
         pass""".strip())
-
-
-@hand_in("did not come to an end: stopped after 5 seconds", "conv_1x1")
-def waits_in_a_call():
-    return with_body("conv_1x1", "import time\ntime.sleep(10_000)")
-
-
-@hand_in("could not be run to its end (stopped after 5 seconds)")
-def endless_output():
-    return with_cell("""
-import time
-while True:
-    print("spam " * 100_000)
-    time.sleep(0.05)""".strip())
-
-
-@hand_in("it started more than 40 processes")
-def many_processes():
-    return with_cell(f"import subprocess\nall = [subprocess.Popen(['sleep', '{MARK}']) for _ in range(200)]\ninput()")
+    endless_output = "import sys, time\nwhile True:\n    print('spam ' * 100_000)\n    time.sleep(0.05)"
+    processes = f"import subprocess\nall = [subprocess.Popen(['sleep', '{MARK}']) for _ in range(200)]\ninput()"
+    student.notebook.cells += [nbformat.v4.new_code_cell(source) for source in (endless_output, processes)]
+    return student
 
 
 @hand_in("20 of 20 points")
-def fills_the_disk():
-    return with_cell("for name in range(9):\n    open(f'{name}.bin', 'wb').write(bytes(10_000_000))")
-
-
-@hand_in("20 of 20 points")
-def leaves_processes_behind():
-    return with_cell(f"""
+def fills_the_disk_and_leaves_processes_behind():
+    student = with_cell(f"""
 import os, subprocess, threading, time
 subprocess.Popen(["sleep", "{MARK}"], start_new_session=True)
 if os.fork() == 0:
     os.setsid()
     time.sleep({MARK})
-threading.Thread(target=lambda: [print("still here") or time.sleep(0.05) for _ in iter(int, 1)]).start()""")
+threading.Thread(target=lambda: [print("still here") or time.sleep(0.05) for _ in iter(int, 1)]).start()""".strip())
+    full = "for name in range(9):\n    open(f'{name}.bin', 'wb').write(bytes(10_000_000))"
+    student.notebook.cells.append(nbformat.v4.new_code_cell(full))
+    return student
 
 
 # What is right earns its marks, whatever noise surrounds it --------------------------------
@@ -585,16 +524,10 @@ return (n + 2 * padding - dilation * (k - 1) - 1) // stride + 1""")
     return student
 
 
-@hand_in("20 of 20 points")
-def numbers_of_numpy():
+@hand_in("20 of 20 points", "list")
+def numbers_of_numpy_and_lists_instead_of_arrays():
     student = with_body("output_size", "return np.int64((n + 2 * padding - dilation * (k - 1) - 1) // stride + 1)")
     student.cell("question-1").source += "\nanswer_1 = np.str_(answer_1)"
-    return student
-
-
-@hand_in("list")
-def lists_instead_of_arrays():
-    student = right()
     student.cell("convolve").source += "\n_convolve = convolve\ndef convolve(x, h):\n    return _convolve(x, h).tolist()"
     return student
 
@@ -645,7 +578,8 @@ def test_it_costs_what_it_broke(marked, student):
 
 @pytest.mark.parametrize("student", CLASS)
 def test_it_is_told_why(place, marked, student):
-    assert CLASS[student].said in feedback(place, student)
+    text = feedback(place, student)
+    assert [said for said in CLASS[student].said if said not in text] == []
 
 
 @pytest.mark.parametrize("student", CLASS)
@@ -673,9 +607,12 @@ def test_feedback_and_evidence_stay_small(place, marked):
 def table(place, marked):
     lines = ["| hand-in | points | it is told |", "|---|---:|---|"]
     for name, case in CLASS.items():
-        result = marked[name]
-        sentence = next((line.strip() for line in feedback(place, name).splitlines() if case.said in line), "")
-        lines.append(f"| {name.replace('_', ' ')} | {result.score:g} of {result.max_score:g} | {sentence[:160]} |")
+        result, told = marked[name], []
+        for said in case.said:
+            sentence = next(line.strip() for line in feedback(place, name).splitlines() if said in line)
+            told.append(sentence if len(sentence) < 200 else f"… {said} …")
+        told = " ".join(dict.fromkeys(told)).replace("|", "\\|")
+        lines.append(f"| {name.replace('_', ' ')} | {result.score:g} of {result.max_score:g} | {told} |")
     return "\n".join(lines)
 
 
