@@ -229,7 +229,7 @@ def mark_class(
         results.append(result)
     results.sort(key=lambda result: result.student)
     _write_tables(out, marking, results)
-    write_report(out, marking.assignment, results)
+    write_report(out, marking.assignment, results, bare)
     if sheet:
         _write_moodle(out, marking, results, sheet, worksheet.name)
     _write_run(out, marking, ended=True)

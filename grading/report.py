@@ -74,24 +74,33 @@ def _summary(assignment: str, name: str, verdicts: list[Verdict]) -> Summary:
     )
 
 
-def write_report(out: Path, assignment: str, results: Sequence[Marked]) -> None:
-    """Write report.html and report.csv into `out`; what the marking failed on counts in neither."""
+def write_report(out: Path, assignment: str, results: Sequence[Marked], bare: bool = False) -> None:
+    """Write report.html and report.csv into `out`; what the marking failed on counts in neither.
+
+    Args:
+        out: an existing folder.
+        assignment: for instance "part_d".
+        results: one for each student.
+        bare: say that they were marked without a jail.
+    """
     found = summaries(assignment, [result for result in results if not result.fault])
-    (out / "report.html").write_text(_page(assignment, found, results), encoding="utf-8", errors="replace")
+    (out / "report.html").write_text(_page(assignment, found, results, bare), encoding="utf-8", errors="replace")
     rows = []
+    extra, said = (("jail",), ("no",)) if bare else ((), ())
     for item in found:
         common = (item.exercise, item.answers, item.right, item.share, item.mean, item.max_points)
-        rows += [(*common, sentence, times) for times, _, sentence in item.misconceptions] or [(*common, "", 0)]
-    write_sheet(out / "report.csv", HEADING, rows)
+        rows += [(*common, sentence, times, *said) for times, _, sentence in item.misconceptions] or [(*common, "", 0, *said)]
+    write_sheet(out / "report.csv", (*HEADING, *extra), rows)
 
 
-def _page(assignment: str, found: list[Summary], results: Sequence[Marked]) -> str:
+def _page(assignment: str, found: list[Summary], results: Sequence[Marked], bare: bool) -> str:
     marked = [result for result in results if result.max_score and not result.fault]
     shares = [result.total / result.max_score for result in marked]
     bins = Counter(min(int(share * BINS), BINS - 1) for share in shares)
     names = [item.exercise for item in found]
     return _template().render(
         assignment=assignment,
+        bare=bare,
         count=len(results),
         mean=f"{sum(r.total for r in marked) / len(marked):.3g}" if marked else "–",
         max_score=f"{results[0].max_score:g}" if results else "–",

@@ -8,6 +8,7 @@ ABSENT are the modules for which there are stand-ins, with commas.
 import contextlib
 import os
 import resource
+import select
 import sys
 
 doors, absent, (memory, disk, output) = sys.argv[1], sys.argv[2].split(","), map(int, sys.argv[3:])
@@ -30,6 +31,11 @@ import kernel  # noqa: E402
 import stand_in  # noqa: E402
 
 stand_in.install(absent)
+# Bubblewrap ends with whoever marks, but not if that was killed while it was still starting.
+pipe = select.poll()
+pipe.register(2, 0)
+if pipe.poll(0):  # nobody reads it any more
+    sys.exit("nobody is marking")
 # From here on nothing inside writes to the marker's pipe, which was for what goes wrong above.
 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 app = kernel.open_doors(doors, output)

@@ -8,7 +8,6 @@ import sys
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -141,6 +140,13 @@ def test_a_class_of_one_and_a_class_of_faults(tmp_path):
     assert "1 of 1 points on average" in (tmp_path / "report.html").read_text()
     write_report(tmp_path, "part_d", [result("ada", verdict(kind="missing"), fault="X: y")])
     assert "– of 1 points on average" in (tmp_path / "report.html").read_text()
+
+
+def test_a_marking_without_a_jail_is_told(tmp_path):
+    for bare in (False, True):
+        write_report(tmp_path, "part_d", [result("ada", verdict())], bare)
+        assert ("without a jail" in (tmp_path / "report.html").read_text()) == bare
+        assert ("jail" in (tmp_path / "report.csv").read_text()) == bare
 
 
 def test_every_exercise_of_every_part_can_be_summarised():
@@ -285,6 +291,22 @@ def test_this_machine_is_fit_to_mark():
     assert done.exit_code == 0 and "✗" not in done.stdout
 
 
+def files(contents):
+    """In place of `Path`: a system with these files and no others."""
+
+    class Files:
+        def __init__(self, path):
+            self.path = path
+
+        def exists(self):
+            return self.path in contents
+
+        def read_text(self):
+            return contents[self.path]
+
+    return Files
+
+
 @pytest.fixture
 def no_jail(monkeypatch):
     """Every question about a jail gets an answer that the test gives."""
@@ -312,8 +334,7 @@ def test_without_bubblewrap_it_gives_the_line_that_installs_it(no_jail, tool, li
 ])  # fmt: skip
 def test_with_bubblewrap_but_no_rights_it_says_how_to_get_them(no_jail, setting, value, line):
     no_jail.setattr(shutil, "which", lambda name: "/usr/bin/true" if name == "bwrap" else None)
-    no_jail.setattr(Path, "exists", lambda path: str(path) == setting)
-    no_jail.setattr(Path, "read_text", lambda path, **_: f"{value}\n")
+    no_jail.setattr(doctor, "Path", files({setting: f"{value}\n"}))
     assert f"✗ a jail: it does not start: no permission\n    {line}" in "\n".join(map(str, findings()))
 
 
@@ -348,6 +369,6 @@ def test_little_memory_is_a_warning(monkeypatch, free, limit, good):
     import psutil
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
-    monkeypatch.setattr(Path, "read_text", lambda path, **_: limit)
+    monkeypatch.setattr(doctor, "Path", files({"/sys/fs/cgroup/memory.max": limit}))
     found = doctor._memory()
     assert found.good == good and not found.needed and "--memory" in found.remedy
