@@ -302,6 +302,8 @@ def files(contents):
             return self.path in contents
 
         def read_text(self):
+            if self.path not in contents:
+                raise FileNotFoundError(self.path)
             return contents[self.path]
 
     return Files
