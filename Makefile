@@ -2,6 +2,7 @@
 # make test     everything CI runs
 # make build    write notebooks/ and the nbgrader course from grading/source
 # make mark-samples   mark the sample class
+# make bench-mark     how fast a class is marked, in turns with plain nbgrader
 # make bench    the library's speed against PyTorch   (ARGS="--threads 2")
 # make bench-explore   how fast the panels answer in JupyterLab   (ARGS="--only explore_chain")
 
@@ -10,7 +11,7 @@ BIN := .venv/bin
 # in a container one often is root, which Jupyter wants to be told
 ROOT_TOO := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test build mark-samples bench bench-explore
+.PHONY: lab test build mark-samples bench bench-explore bench-mark
 lab: .venv/course.stamp
 	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/start_here.ipynb $(ROOT_TOO) $(ARGS)
 
@@ -28,6 +29,9 @@ mark-samples: .venv/grading.stamp
 
 bench: .venv/course.stamp
 	$(BIN)/python benchmarks/bench_library.py $(ARGS)
+
+bench-mark: .venv/grading.stamp
+	$(BIN)/python -m benchmarks.bench_mark $(ARGS)
 
 bench-explore: .venv/dev.stamp
 	$(BIN)/python benchmarks/bench_explore.py $(ARGS)

@@ -14,7 +14,7 @@ import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Dict, Float, Int, Unicode
 
-from .build import released, solutions
+from .masters import released, solutions
 from .handin import grade_id, is_check, sanitise
 from .judge import judge
 from .limits import Limits

@@ -6,17 +6,16 @@ Content-Security-Policy lets no script run and nothing be fetched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
 import jinja2
-from nbformat import NotebookNode
 
 from pnnlib.exercises import exercises_of
 from pnnlib.exercises.diagnosis import Verdict
 
-from .handin import grade_id
+from .cells import Cell
 from .printed import PICTURES, plain_text
 
 IN_WORDS = {"passed": "right", "raised": "stopped with an error", "not implemented": "not written yet"}
@@ -29,8 +28,8 @@ def feedback_page(
     verdicts: list[Verdict],
     notes: list[str],
     file: str = "",
-    notebook: NotebookNode | None = None,
-    outputs: dict[int, list] | None = None,
+    cells: Iterable[Cell] = (),
+    late: float = 0.0,
 ) -> str:
     """One HTML page.
 
@@ -39,24 +38,25 @@ def feedback_page(
         verdicts: one for every exercise and question.
         notes: sentences about the hand-in as a whole.
         file: name of the notebook.
-        notebook: the sanitised notebook, for the student's own code; None if there is none.
-        outputs: what its cells printed, by position.
+        cells: what was judged; none if nothing could be read.
+        late: points that are taken off.
     """
-    cells = {grade_id(cell): (i, cell) for i, cell in enumerate(notebook.cells if notebook else ()) if grade_id(cell)}
+    answers = {cell.name: cell for cell in cells}
     worth = {name: exercise.criteria for name, exercise in exercises_of(assignment).items()}
     items = []
     for verdict in verdicts:
-        position, cell = cells.get(verdict.exercise, (None, None))
-        shown = [_output(output) for output in (outputs or {}).get(position, [])]
-        items.append(_item(verdict, worth.get(verdict.exercise, {})) | {"code": None if cell is None else _text(cell.source), "outputs": shown})
+        item, answer = _item(verdict, worth.get(verdict.exercise, {})), answers.get(verdict.exercise)
+        item["code"] = None if answer is None else _text(answer.code)
+        item["outputs"] = [_output(output) for output in answer.outputs] if answer else []
+        items.append(item)
     return _template().render(
         student=_text(student),
         assignment=assignment,
         file=_text(file),
         notes=[_text(note) for note in notes],
         items=items,
-        judged=notebook is not None,
-        score=f"{sum(verdict.points for verdict in verdicts):g}",
+        judged=bool(answers),
+        score=f"{sum(verdict.points for verdict in verdicts) - late:g}",
         max_score=f"{sum(verdict.max_points for verdict in verdicts):g}",
     )
 

@@ -9,16 +9,19 @@ runs them, and says in `notes` what had to be repaired.
 from __future__ import annotations
 
 import ast
+import codecs
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-MAX_BYTES = 50_000_000
 MAX_CELLS = 5_000
+MAX_CODE = 1_000_000  # characters of all cells together, for which Python's parser may take half a gigabyte
+LARGE = 5_000_000  # bytes; nobody writes as much, so it must be outputs
+BLANK = "\0 \r\n\t"
+_V4 = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}}  # made by hand: nbformat would check each cell, slowly
 
 
 class Unreadable(Exception):
@@ -27,68 +30,124 @@ class Unreadable(Exception):
 
 @dataclass
 class HandIn:
-    """A notebook ready to be judged.
-
-    notebook   a v4 notebook; `grade_ids` gives a cell's name
-    notes      what was repaired, a sentence each
-    """
+    """A notebook, and what was repaired in it: a sentence each in `notes`."""
 
     notebook: NotebookNode
     notes: list[str] = field(default_factory=list)
 
 
-def read(path: Path) -> NotebookNode:
-    """The notebook in `path` as nbformat 4, whatever version it was saved in.
+def read(name: str, raw: bytes) -> HandIn:
+    """The code of a notebook as nbformat 4, whatever version it was saved in.
+
+    Args:
+        name: of the file, for the sentences.
+        raw: its content.
 
     Raises:
         Unreadable: with a sentence that says what the file is instead.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise Unreadable(f"{path.name} is larger than {MAX_BYTES // 10**6} MB; clear its outputs.")
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    if not text.strip():
-        raise Unreadable(f"{path.name} is empty.")
+    notes: list[str] = []
+    encoding = json.detect_encoding(raw)
+    text = raw.decode(encoding, errors="replace")
+    if not text.strip(BLANK):
+        raise Unreadable(f"{name} is empty.")
+    if encoding not in ("utf-8", "utf-8-sig"):
+        notes.append(f"{name} is written in {encoding.upper()} instead of UTF-8; it was read all the same.")
+    elif text.encode() != raw.removeprefix(codecs.BOM_UTF8):
+        notes.append(f"{name} is not written in UTF-8; characters that cannot be read were replaced.")
+    if text.rstrip("\r\n\t ").endswith("\0"):
+        notes.append(f"{name} ended in bytes that are no text; they were left out.")
     try:
-        data = json.loads(text)
+        data = json.loads(text.strip(BLANK), strict=False)
     except (ValueError, RecursionError):
         raise Unreadable(
-            f"{path.name} is not a notebook: it is not in the JSON format of .ipynb files, or it was "
+            f"{name} is not a notebook: it is not in the JSON format of .ipynb files, or it was "
             "cut off when it was saved or uploaded. Hand in the file that Jupyter saved."
         ) from None
-    cells = data.get("cells") if isinstance(data, dict) else None
-    if isinstance(cells, list) and len(cells) > MAX_CELLS:
-        raise Unreadable(f"{path.name} has {len(cells)} cells; more than {MAX_CELLS} are not marked.")
     try:
-        return _version_4(data)
-    except Exception:  # nbformat raises many kinds on malformed input
-        raise Unreadable(f"{path.name} is JSON but not a notebook: it has no list of cells.") from None
+        found = _cells_in(data)
+    except (AttributeError, KeyError, TypeError):
+        raise Unreadable(f"{name} is JSON but not a notebook: it has no list of cells.") from None
+    if len(found) > MAX_CELLS:
+        raise Unreadable(f"{name} has {len(found)} cells; more than {MAX_CELLS} are not marked.")
+    if len(raw) > LARGE:
+        notes.append(f"{name} has {len(raw) / 10**6:.0f} MB because of its outputs, which are not marked; clear them next time.")
+    _note_formats(data, found, notes)
+    return HandIn(nbformat.from_dict(_V4 | {"cells": _code(found, notes)}), notes)
 
 
-def _version_4(data) -> NotebookNode:
-    if data.get("nbformat", 4) < 4:
-        data = nbformat.convert(nbformat.from_dict(data), 4)
-    cells = []
-    for cell in data["cells"]:  # only what is judged is taken over: no outputs, no attachments
-        if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+def _cells_in(data) -> list:
+    """The cells, which formats before 4 keep on worksheets."""
+    cells = data["cells"] if "cells" in data else [cell for sheet in data["worksheets"] for cell in sheet["cells"]]
+    if not isinstance(cells, list):
+        raise TypeError
+    return cells
+
+
+def _note_formats(data: dict, cells: list, notes: list[str]) -> None:
+    """Say which formats are not those of the release."""
+    if "cells" not in data:
+        notes.append("It was saved in an old format of notebooks and was converted.")
+    language = _dict(_dict(data.get("metadata")).get("kernelspec")).get("language", "python")
+    if str(language).lower() != "python":
+        notes.append(f"It asks for a kernel of {str(language)[:40]}; it was run with Python.")
+    if any(_nbgrader(cell).get("schema_version", 3) != 3 for cell in cells):
+        notes.append("Its cells carry nbgrader's metadata in another version than the release, whose own counts.")
+
+
+def _code(cells: list, notes: list[str]) -> list[dict]:
+    """The code cells: what is judged and no more, so no outputs, texts or attachments."""
+    found, left, broken = [], MAX_CODE, 0
+    for cell in cells:
+        if not isinstance(cell, dict):
+            broken += 1
             continue
-        source = cell.get("source", "")
+        if cell.get("cell_type") != "code":
+            continue
+        source = cell.get("source", cell.get("input", ""))  # formats before 4 call it input
         source = "".join(map(str, source)) if isinstance(source, list) else str(source)
-        source = source.encode(errors="replace").decode()  # JSON may hold half a character
-        metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
-        tags = metadata.get("tags")
-        kept = {"tags": [t for t in tags if isinstance(t, str)]} if isinstance(tags, list) else {}
-        nbgrader = metadata.get("nbgrader")
-        if isinstance(nbgrader, dict) and isinstance(nbgrader.get("grade_id"), str):
-            kept["nbgrader"] = {"grade_id": nbgrader["grade_id"]}
-        fresh = {
-            "code": nbformat.v4.new_code_cell,
-            "markdown": nbformat.v4.new_markdown_cell,
-            "raw": nbformat.v4.new_raw_cell,
-        }[cell["cell_type"]](source, metadata=kept)
-        if cell["cell_type"] == "code" and isinstance(cell.get("execution_count"), int):
-            fresh.execution_count = cell["execution_count"]
-        cells.append(fresh)
-    return nbformat.v4.new_notebook(cells=cells)
+        if len(source) > left:
+            notes.append(f"A cell with {len(source)} characters was left out: more than {MAX_CODE} in all are not run.")
+            source = ""
+        left -= len(source)
+        found.append(_as_code(cell, _clean(source, notes)))
+    if broken:
+        notes.append(f"{broken} of its cells {'is' if broken == 1 else 'are'} no cells of a notebook and were left out.")
+    return found
+
+
+def _clean(source: str, notes: list[str]) -> str:
+    """Without what Python cannot read: null bytes, and the half characters that JSON may hold."""
+    clean = source.replace("\0", "").encode(errors="replace").decode()
+    note = "A cell held null bytes or half a character; they were left out or became question marks."
+    if clean != source and note not in notes:
+        notes.append(note)
+    return clean
+
+
+def _as_code(cell: dict, source: str) -> dict:
+    metadata: dict = {}
+    tags = _dict(cell.get("metadata")).get("tags")
+    if isinstance(tags, list):
+        metadata["tags"] = [tag for tag in tags if isinstance(tag, str)]
+    if isinstance(_nbgrader(cell).get("grade_id"), str):
+        metadata["nbgrader"] = {"grade_id": _nbgrader(cell)["grade_id"]}
+    count = cell.get("execution_count", cell.get("prompt_number"))
+    return {
+        "cell_type": "code",
+        "metadata": metadata,
+        "source": source,
+        "execution_count": count if isinstance(count, int) else None,
+        "outputs": [],
+    }
+
+
+def _nbgrader(cell) -> dict:
+    return _dict(_dict(_dict(cell).get("metadata")).get("nbgrader"))
+
+
+def _dict(item) -> dict:
+    return item if isinstance(item, dict) else {}
 
 
 def grade_id(cell: NotebookNode) -> str:
@@ -103,7 +162,8 @@ def sanitise(notebook: NotebookNode, master: NotebookNode) -> HandIn:
     notes: list[str] = []
     cells = [_copy(cell) for cell in notebook.cells if cell.cell_type == "code"]
 
-    _drop_foreign(cells, graded)
+    _put_first_what_was_given(cells, master, notes)
+    _drop_foreign(cells, graded, notes)
     _find_lost_answers(cells, graded, notes)
     cells = _thin_out_copies(cells, graded, stubs, notes)
     _put_back(cells, graded, notes)
@@ -128,25 +188,41 @@ def _copy(cell: NotebookNode) -> NotebookNode:
     return nbformat.from_dict(json.loads(json.dumps(cell)))
 
 
-def _drop_foreign(cells: list[NotebookNode], graded: dict) -> None:
+def _put_first_what_was_given(cells: list[NotebookNode], master: NotebookNode, notes: list[str]) -> None:
+    """What the release runs beside the answers, its imports: nobody's answers fail for want of them."""
+    ordinary = [cell for cell in master.cells if cell.cell_type == "code" and not grade_id(cell)]
+    given = [cell for cell in ordinary if "explore" not in cell.metadata.get("tags", ())]
+    present = {cell.source.strip() for cell in cells}
+    lost = [_copy(cell) for cell in given if cell.source.strip() not in present]
+    cells[:0] = lost
+    if lost:
+        notes.append("The cell with the imports was changed or deleted; that of the release was run before all others.")
+
+
+def _drop_foreign(cells: list[NotebookNode], graded: dict, notes: list[str]) -> None:
     """A name that the master does not know makes an ordinary cell."""
-    for cell in cells:
-        if grade_id(cell) and grade_id(cell) not in graded:
-            del cell.metadata["nbgrader"]
+    foreign = [cell for cell in cells if grade_id(cell) and grade_id(cell) not in graded]
+    if foreign:
+        names = ", ".join(dict.fromkeys(grade_id(cell)[:40] for cell in foreign[:3]))
+        more = " and others" if len(foreign) > 3 else ""
+        notes.append(f"There are cells of another assignment ({names}{more}); they were run, but earn nothing here.")
+    for cell in foreign:
+        del cell.metadata["nbgrader"]
 
 
 def _find_lost_answers(cells: list[NotebookNode], graded: dict, notes: list[str]) -> None:
     """An answer whose cell was made anew is found by the name that it defines."""
     present = {grade_id(cell) for cell in cells}
-    for name in graded:
-        if name in present or is_check(graded[name]):
-            continue
-        found = [c for c in cells if not grade_id(c) and answer_name(name) in defined(c.source)]
+    lost = [name for name in graded if name not in present and not is_check(graded[name])]
+    names = [defined(cell.source) for cell in cells] if lost else []
+    for name in lost:
+        defining = [cell for cell, own in zip(cells, names) if answer_name(name) in own]
+        found = [cell for cell in defining if not grade_id(cell)]
         for cell in found:
             cell.metadata["nbgrader"] = {"grade_id": name}
         if found:
             notes.append(f"The cell of {name} was replaced; the answer was found in another cell.")
-        elif not any(answer_name(name) in defined(cell.source) for cell in cells):
+        elif not defining:
             notes.append(f"The cell of {name} is missing.")
 
 

@@ -134,7 +134,19 @@ class _Run:
                     self._run_cell(jail, i, cell)
                 if not jail.alive or (library and not self.open(library)):
                     return
-        self.finished = True
+            self.finished = True
+            self._ask_late(jail, library)
+
+    def _ask_late(self, jail: Jail, library: bool) -> None:
+        """Ask once more, now that all cells have been run, for what stopped with an error at its own
+        place: cells may have been moved, and what it needs may stand below it."""
+        for name in self.checks:
+            old = self.verdicts.get(name)
+            if old and old.kind in ("raised", "missing") and self._in_library(name) == library and jail.alive:
+                new = self._verdict(jail, name)
+                if new.points > old.points:
+                    said = f"{new.sentence} (Only after all cells had been run: it needs something that stands below it.)"
+                    self.verdicts[name] = replace(new, sentence=said)
 
     def _can_run(self, i: int, cell: NotebookNode, library: bool) -> bool:
         """An answer that is made of pnnlib may need it as soon as its cell is run."""

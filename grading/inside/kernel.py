@@ -83,6 +83,10 @@ class Kernel(IPythonKernel):
         self.streams = sys.stdout, sys.stderr
         self.shell.ask_exit = lambda: None  # a leftover exit() ends no kernel
 
+    async def do_shutdown(self, restart):
+        """Asked for by a notebook that wants to restart its kernel; the judge never asks."""
+        return {"status": "ok", "restart": restart}
+
     async def do_execute(self, *args, **kwargs):
         Room.left = Room.limit
         try:

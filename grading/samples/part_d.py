@@ -7,12 +7,13 @@ marking are kept: no text, and nothing to explore.
 from __future__ import annotations
 
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from ..build import released, solutions
+from ..masters import released, solutions
 from ..handin import grade_id
 
 ASSIGNMENT = "part_d"
@@ -25,9 +26,9 @@ class Student:
 
     def __init__(self, *solved: str):
         """Start with the released notebook, in which the named exercises and questions are solved."""
-        self.release = released(ASSIGNMENT)
+        self.release = RELEASE
         cells = [
-            cell for cell in self.release.content.cells
+            deepcopy(cell) for cell in self.release.content.cells
             if cell.cell_type == "code" and "explore" not in cell.metadata.get("tags", ())
         ]  # fmt: skip
         self.notebook = nbformat.v4.new_notebook(cells=cells, metadata=self.release.content.metadata)
@@ -50,6 +51,7 @@ class Student:
         return (nbformat.writes(self.notebook) + "\n").encode()
 
 
+RELEASE = released(ASSIGNMENT)
 SOLVED = solutions(ASSIGNMENT)
 EVERYTHING = tuple(SOLVED)
 

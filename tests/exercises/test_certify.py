@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from grading import certify as certifying
 from grading.__main__ import app
-from grading.build import engine_points
+from grading.masters import engine_points
 from grading.certify import LIBRARY_SEEDS, SECRET_SEEDS, certify, judge, secret_seeds
 from grading.wheats import wheats_of
 from pnnlib.exercises import exercises_of

@@ -16,8 +16,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from grading import build as building
-from grading.build import BEGIN, END, BuildError, build, engine_points, read_master
+from grading.build import build
 from grading.handin import grade_id
+from grading.masters import BEGIN, END, BuildError, engine_points, read_master
 from grading.questions import questions_of
 from pnnlib.exercises.calling import Outcome
 

@@ -4,11 +4,12 @@ import nbformat
 import pytest
 
 from grading import judge as judging
-from grading.build import ROOT, read_master, released, solutions
+from grading.build import ROOT
 from grading.handin import grade_id, sanitise
 from grading.jail import Jail
 from grading.judge import judge
 from grading.limits import Limits
+from grading.masters import read_master, released, solutions
 from grading.samples.part_d import EVERYTHING, Student
 
 pytestmark = pytest.mark.jail

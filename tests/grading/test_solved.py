@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from grading.build import BEGIN, read_master
+from grading.masters import BEGIN, read_master
 
 SOURCE = Path(__file__).resolve().parents[2] / "grading" / "source"
 MASTERS = [path for path in sorted(SOURCE.glob("[!_]*.py")) if BEGIN in path.read_text(encoding="utf-8")]
