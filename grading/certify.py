@@ -92,5 +92,6 @@ def judge(function: Callable, known: Known) -> Verdict:
     twice is not recognised.
     """
     exercise, cases = known.exercise, known.cases
-    outcomes = [call(function, *c.arguments, exercise.parameters, exercise.seconds) for c in cases]
+    # a busy machine may be slow: time is nothing that is certified
+    outcomes = [call(function, *c.arguments, exercise.parameters, 10 * exercise.seconds) for c in cases]
     return diagnose(exercise, cases, outcomes, known)
