@@ -188,7 +188,8 @@ def _refuse_mislabelled(place: str, cell: NotebookNode, name: str, check: bool) 
         raise BuildError(f"{place}: {name} must be a code cell; the judge calls what it defines.")
     if check:
         return
-    if BEGIN not in cell.source or END not in cell.source:
+    marks = re.findall(f"{BEGIN}|{END}", cell.source)
+    if not marks or marks != [BEGIN, END] * (len(marks) // 2):  # not closed, or one within another
         raise BuildError(f'{place}: put the answer of {name} between "{BEGIN}" and "{END}".')
     answer = answer_name(name)
     if answer not in defined(cell.source):

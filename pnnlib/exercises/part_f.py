@@ -318,7 +318,7 @@ def _(rng):
     yield case(700, 5, 7, 2)
     yield case(3, 3, 4, 0, "edge cases")  # by 0 pixels: the pictures themselves
     yield case(1100, 5, 6, 3, "edge cases")
-    yield case(2500, 3, 4, 1)  # many, to tell whether all amounts are equally likely
+    yield case(6000, 3, 4, 1)  # many, to tell whether all amounts are equally likely
 
 
 @augment.features

@@ -155,8 +155,8 @@ class Adversarial(Panel):
 
     def lines(self, s):
         network = "to_torch(small_network())" if not self._own else "to_torch(model)  # your network"
-        before = f"{'' if self._own else ', small_network'}\n\nmodule = {network}"
-        text = f"import torch\nfrom pnnlib.bridge import to_torch\nfrom pnnlib.explore.few_digits import few_digits{before}\n"
+        text = "import torch\nfrom pnnlib.bridge import to_torch\nfrom pnnlib.explore.few_digits import few_digits"
+        text += f"{'' if self._own else ', small_network'}\n\nmodule = {network}\n"
         text += f"x = torch.tensor(few_digits().x_test[[{s.picture}]])\n"
         loss = f"torch.nn.functional.cross_entropy(module({{}}), torch.tensor([{s.picture % 10}]))"
         if s.way == FGSM:
@@ -167,7 +167,8 @@ class Adversarial(Panel):
             text += f"    dy, = torch.autograd.grad({loss.format('y')}, y)\n"
             text += f"    y = (y + {s.epsilon} / {s.steps} * dy.sign()).clamp(0, 1).detach()\n"
         elif s.way == RANDOM:
-            text = f"import numpy as np\n{text}signs = np.random.default_rng({s.draw}).integers(2, size=x.shape) * 2.0 - 1\n"
+            text = f"import numpy as np\n{text}"
+            text += f"signs = np.random.default_rng({s.draw}).integers(2, size=x.shape) * 2.0 - 1\n"
             text += f"y = (x + {s.epsilon} * torch.tensor(signs)).clamp(0, 1)\n"
         else:
             text += f"t = torch.deg2rad(torch.tensor({s.degrees}, dtype=x.dtype))\n"
@@ -289,7 +290,8 @@ def _curves(s, label, seen, control=None):
     elif turned:
         first = f"The right digit, {label}, is behind at {len(wrong)} of {len(amounts)} angles."
     else:
-        first = f"Another digit than {label} is ahead for the first time at ε = {_short(wrong[0])}, in steps of {STEP[s.way]}."
+        where = f"ε = {_short(wrong[0])}, in steps of {STEP[s.way]}"
+        first = f"Another digit than {label} is ahead for the first time at {where}."
     low, high = amounts[0], amounts[-1]
     alt = (
         f"Confidence over {'the angle' if turned else 'ε'}, from {_short(low)} to {_short(high)}. {first} "

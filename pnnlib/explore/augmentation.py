@@ -89,7 +89,7 @@ def convolutional(rng=None):
 
 @lru_cache(maxsize=1)
 def both_tests():
-    """Return the test pictures twice, in float32: as they are, and each turned by up to 20° and shifted by up to 1 pixel.
+    """Return the test pictures twice, in float32: as they are, and turned by up to 20° and shifted by a pixel at most.
 
     >>> [x.shape for x in both_tests()]
     [(100, 1, 8, 8), (100, 1, 8, 8)]
@@ -168,7 +168,7 @@ class Augmentation(Panel):
         ),
         Preset(
             "Learn with it",
-            "50 digits to learn from, shifted anew by up to a pixel each time. Press “Learn”: on which test does it pay?",
+            "50 digits to learn from, shifted anew each time by a pixel at most. Press “Learn”: where does it pay?",
             kind=SHIFT, right=1, picture=3,
         ),
     ]  # fmt: skip
@@ -277,8 +277,8 @@ def _in_words(s):
 def _one(s, x, y, before, after):
     digit = s.picture % 10
     alt = (
-        f"Left a digit {digit} of 8 by 8 pixels, right the same {_in_words(s)}. The right one has "
-        f"{round(100 * y.sum() / x.sum())} % of the ink. The network calls the left one {_said(before)}, the right one {_said(after)}."
+        f"Left a digit {digit} of 8 by 8 pixels, right the same {_in_words(s)}, with {y.sum() / x.sum():.0%} of its "
+        f"ink. The network calls the left one {_said(before)}, the right one {_said(after)}."
     )
     return pictures(
         alt, [x, y], [f"a digit {digit}", "transformed"],
@@ -293,16 +293,17 @@ def _ten(s, y, p):
     alt = f"The digits 0 to 9, {_in_words(s)}. The network calls "
     alt += f"{', '.join(wrong)}; the others what they are." if wrong else "all of them what they are."
     below = [f"✗ {said}" if digit != said else f"✓ {said}" for digit, said in enumerate(says)]
-    return pictures(alt, y, [str(digit) for digit in range(10)], below, columns=5, title="All ten, and what it calls them")[0]
+    title = "All ten, and what it calls them"
+    return pictures(alt, y, [str(digit) for digit in range(10)], below, columns=5, title=title)[0]
 
 
 def _curve(s, shares):
     name, amounts, label = AMOUNTS[s.kind]
     here = getattr(s, name)
     alt = (
-        f"Share of the 100 test pictures that the network calls right, for amounts ({label}) from {amounts[0]:g} to {amounts[-1]:g}. "
-        f"It is {shares.max():.2f} at most, at {amounts[shares.argmax()]:g}, and {shares.min():.2f} at least, "
-        f"at {amounts[shares.argmin()]:g}. The cursor is at {here:g}, where it is about "
+        f"Share of the 100 test pictures that the network calls right, for amounts ({label}) from {amounts[0]:g} to "
+        f"{amounts[-1]:g}. It is {shares.max():.2f} at most, at {amounts[shares.argmax()]:g}, and {shares.min():.2f} "
+        f"at least, at {amounts[shares.argmin()]:g}. The cursor is at {here:g}, where it is about "
         f"{np.interp(here, amounts, shares):.2f}."
     )
     plot = Plot(
@@ -324,7 +325,8 @@ def _by_digit(s, after):
 def _learnt(result):
     means = {name: np.mean(scores, axis=0) if scores else None for name, scores in result.items()}
     alt = "Share that is right after learning from 50 digits. " + "; ".join(
-        f"{name} the transformation {mean[0]:.2f} of the test as it is, {mean[1]:.2f} of the moved one, {len(result[name])} times"
+        f"{name} the transformation {mean[0]:.2f} of the test as it is, {mean[1]:.2f} of the moved one, "
+        f"{len(result[name])} times"
         for name, mean in means.items()
         if mean is not None
     )
@@ -379,7 +381,7 @@ def _notes(s):
 
 
 def explore_augmentation(function=None, model=None, question=None, **settings):
-    """Show digits that are shifted, turned, scaled, sheared or mirrored: which keep their class, and what it pays (part f).
+    """Show digits, shifted, turned, scaled, sheared or mirrored: which keep their class, and does it pay (part f).
 
     With `function(image, down, right)`, the exercise `shift`, says whether it gives the same picture. `model` is a
     network of your own, of pnnlib or of PyTorch, in place of a small one that is trained on 500 upright digits.

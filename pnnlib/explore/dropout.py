@@ -33,7 +33,7 @@ BINS = 24
 
 @lru_cache(maxsize=64)
 def last_weights(share):
-    """Return w3 (1, 5): one neuron of the last hidden layer has this share of the output in use, the others equal parts.
+    """Return w3 (1, 5): neuron 2 of the last hidden layer has this share of the output in use, the others equal parts.
 
     Whatever the share, the output's net input in use is 1.
 
@@ -164,7 +164,7 @@ class DropoutPanel(Panel):
         ),
         Preset(
             "One alone",
-            "One neuron makes nearly all of the output. Share it out: what becomes of the spread over the sub-networks?",
+            "One neuron makes nearly all of the output. Share it out: what becomes of the spread over sub-networks?",
             both=False, share=0.9, step=4,
         ),
     ]  # fmt: skip
@@ -203,7 +203,7 @@ class DropoutPanel(Panel):
         super().close()
 
     def _verdict(self, s, w3):
-        """What a student's `dropout(x, p, rng, training)` makes of the last hidden layer; its own mask is taken as it is."""
+        """What a student's `dropout(x, p, rng, training)` makes of the last hidden layer, by its own mask."""
         name, x = name_of(self._function), net_inputs(w3, np.ones((1, 2 * HIDDEN)), s.p, training=False)[1][0]
         arguments, names = (x, s.p, Seed(s.draw), s.training), ("x", "p", "rng", "training")
         outcome = call(self._function, arguments, {}, names, seconds=2.0)
@@ -270,7 +270,8 @@ def _distribution(s, run, net):
         f"How probable each net input of the output is, over all {len(run.net)} sub-networks. The mean is "
         f"{_short(run.mean)}, the spread {_short(run.spread)}; in use it is {_short(run.use)}. "
         f"{'In this step' if s.training else 'Now'} it is {_short(net)}.",
-        x=(low, high), y=(0, top), title=f"How probable, of {len(run.net)} sub-networks", x_label="net input of the output",
+        x=(low, high), y=(0, top), title=f"How probable, of {len(run.net)} sub-networks",
+        x_label="net input of the output",
     )  # fmt: skip
     plot.bars((edges[1:] + edges[:-1]) / 2, counts, "quiet", width=0.9 * (edges[1] - edges[0]))
     plot.rule(x=run.use, color=2, style="solid", label="use").rule(x=run.mean, color=1, style="dashed", label="mean")
@@ -314,7 +315,7 @@ def _notes(s, run):
     notes = []
     if s.both and s.scaled and abs(run.mean - run.use) > 0.005 * abs(run.use):
         notes.append(
-            "Two layers with a ReLU between them: a mean passes a sum unchanged, but not a ReLU, so the mean is only near."
+            "Two layers with a ReLU between them: a mean passes a sum unchanged, but not a ReLU, so it is only near."
         )
     if s.training and not s.scaled and s.p > 0:
         notes.append("The lecture mentions no scaling. PyTorch divides by 1 − p in training.")
@@ -322,7 +323,7 @@ def _notes(s, run):
 
 
 def explore_dropout(function=None, question=None, **settings):
-    """Show a small network under dropout: the sub-network of a step, all of them together, and the network in use (part f).
+    """Show a small network under dropout: the sub-network of a step, all of them together, and the one in use (part f).
 
     With `function(x, p, rng, training)`, the exercise `dropout`, says whether its y fits its own mask. `settings` are
     those of `state()`: `explore_dropout(p=0.2, scaled=False)`.

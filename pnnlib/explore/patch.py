@@ -1,8 +1,8 @@
 """The patch explorable: a pattern that makes a network see what it wants, moved about in a picture.
 
-`seen`, `everywhere` and `learn` are the model; `Patch` is the panel. The network is `pnnlib.pretrained`, which knows the
-digits 0 to 4 in pictures of 12 by 12. Learning a patch for it takes half a second, too long for a first look, so one
-for each digit lies beside the weights; `python -m pnnlib.explore.patch` learns them anew. The panel can, too.
+`seen`, `everywhere` and `learn` are the model; `Patch` is the panel. The network is `pnnlib.pretrained`, which knows
+the digits 0 to 4 in pictures of 12 by 12. Learning a patch for it takes half a second, too long for a change of the
+aim, so one for each digit lies beside the weights; `python -m pnnlib.explore.patch` learns them anew. So can the panel.
 """
 
 from functools import lru_cache
@@ -135,7 +135,7 @@ def everywhere(model, x, patch, target, degrees=0.0, light=1.0):
 
 
 def obeyed(model, patch, target, degrees=0.0, light=1.0):
-    """Return in how many pictures of other digits, each with the patch at a random place, the target is seen; of how many.
+    """Return in how many pictures of other digits the target is seen, the patch at a random place; and of how many.
 
     >>> obeyed(network(), stored()[3], 3)[1]
     40
@@ -167,15 +167,22 @@ class Patch(Panel):
     ]
     presets = [
         Preset(
-            "Move it about", "Move the patch, also off the digit. At how many places does the network say what it wants?",
+            "Move it about",
+            "Move the patch, also off the digit. At how many places does the network say what it wants?",
             target=4, picture=2,
         ),
         Preset(
             "All ink", "As large, but plain. Is it enough that something covers the digit?",
             kind=INK, target=4, picture=2, left=4, top=4,
         ),
-        Preset("Turned", "A camera may see the patch turned. Up to which angle does it still work here?", picture=0, left=6),
-        Preset("Another light", "It gets dark. Which fails first, the patch or the network?", light=0.8, picture=1, left=0),
+        Preset(
+            "Turned", "A camera may see the patch turned. Up to which angle does it still work here?",
+            picture=0, left=4,
+        ),
+        Preset(
+            "Another light", "It gets dark. Which fails first, the patch or the network?",
+            light=0.8, picture=1, left=0,
+        ),
         Preset(
             "Learn your own",
             "Press “Learn”: what appears in the patch? Then make it smaller, and learn again. How small can it be?",
@@ -211,8 +218,8 @@ class Patch(Panel):
         control, _ = self._obeyed(unturned(INK, s.target, s.size).tobytes(), *settings[1:])
         caption = (
             f"{_first(s, int(y[s.picture]), before, after)} It says {s.target} at {int(wins.sum())} of the {wins.size} "
-            f"places of this picture, and in {many} of {of} pictures of other digits, at a random place in each; with a "
-            f"patch that is all ink in {control}."
+            f"places of this picture, and in {many} of {of} pictures of other digits, at a random place in each; with "
+            f"a patch that is all ink in {control}."
         )
         return Look(plots, caption=caption, lines=_lines(s, patch), notes=self._notes(s))
 
@@ -247,7 +254,7 @@ class Patch(Panel):
             if s.size != SIZE:
                 notes.append("No patch of this size has been learnt yet: it is grey. Press “Learn a patch”.")
             elif self._own:
-                notes.append("This patch was learnt for another network, not for yours. Press “Learn a patch” for one of its own.")
+                notes.append("This patch was learnt for another network. Press “Learn a patch” for one against yours.")
         return notes
 
 
@@ -265,12 +272,15 @@ def _first(s, digit, before, after):
 
 def _drawing(s, picture, after):
     h = (s.size - 1) / 2 if _there(s) else 0.0  # the pointer holds the patch in its middle
-    where = "No patch is in it." if not _there(s) else (
-        f"A patch of {s.size} by {s.size} ({s.kind}{f', turned by {s.degrees}°' if s.degrees else ''}) lies in rows {s.top} to "
-        f"{s.top + s.size - 1} and columns {s.left} to {s.left + s.size - 1}."
-    )  # fmt: skip
+    where, turned = "No patch is in it.", f", turned by {s.degrees}°" if s.degrees else ""
+    if _there(s):
+        where = (
+            f"A patch of {s.size} by {s.size} ({s.kind}{turned}) lies in rows {s.top} to {s.top + s.size - 1} "
+            f"and columns {s.left} to {s.left + s.size - 1}."
+        )
+    digit = int(to_try()[1][s.picture])
     plot = Plot(
-        f"A picture of 12 by 12 pixels of a digit {int(to_try()[1][s.picture])}. {where} The network says {_said(after)}.",
+        f"A picture of 12 by 12 pixels of a digit {digit}. {where} The network says {_said(after)}.",
         x=(-0.5 - h, 11.5 - h), y=(11.5 - h, -0.5 - h), axes=False, title=f"The network says {_said(after)}",
         height=318, moves=("left", "top") if _there(s) else (None, None),
     )  # fmt: skip
@@ -295,10 +305,11 @@ def _map(s, p, wins):
     rows, columns = p.shape
     row, column = divmod(int(p.argmax()), columns)
     plot = Plot(
-        f"For every place of the patch, how sure the network is of {s.target}. It is what it says at {int(wins.sum())} of "
-        f"{p.size} places. The best place is row {row}, column {column}, with {p.max():.2f}; where the patch is now, row "
-        f"{s.top}, column {s.left}, it is {p[s.top, s.left]:.2f}.",
-        x=(-0.5, columns - 0.5), y=(rows - 0.5, -0.5), axes=False, title=f"Where does it make a {s.target}? Darker: surer",
+        f"For every place of the patch, how sure the network is of {s.target}. It is what it says at {int(wins.sum())} "
+        f"of {p.size} places. The best one is row {row}, column {column}, with {p.max():.2f}; where the patch is now, "
+        f"row {s.top}, column {s.left}, it is {p[s.top, s.left]:.2f}.",
+        x=(-0.5, columns - 0.5), y=(rows - 0.5, -0.5), axes=False,
+        title=f"Where does it make a {s.target}? Darker: surer",
         x_label="the place of its top left corner", height=354, moves=("left", "top"),
     )  # fmt: skip
     framed(plot, p, -0.5, -0.5)

@@ -1,7 +1,7 @@
 """The shortcut explorable: two cameras, one of them faulty, and a network that goes by the camera, not by the digit.
 
-`taken`, `broken` and `learn` are the model; `Shortcut` is the panel. A network with 16 hidden neurons learns to tell odd
-digits from even ones, from 300 pictures, whenever the cameras change: in a hundredth of a second.
+`taken`, `broken` and `learn` are the model; `Shortcut` is the panel. Whenever the cameras change, a network with 16
+hidden neurons learns to tell odd digits from even ones, from 300 pictures: in about a hundredth of a second.
 """
 
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def taken(x, from_a, fault, strength, row=0, column=7):
 
 
 def broken(x, fault, row=0, column=7):
-    """Return the pictures with the shortcut broken, whoever took them: the pixel empty, or the darkest one at 1 in each.
+    """Return the pictures with the shortcut broken, whoever took them: the pixel empty, or the darkest one at 1.
 
     Shapes: x (N, 1, 8, 8) → as x.
 
@@ -118,8 +118,9 @@ def learn(fault, strength, share, row=0, column=7):
     keep(model.eval())
     optimizer = optim.Adam(model.parameters(), lr=0.03)
     train.fit(
-        model, x, y % 2, optimizer, loss=cross_entropy, epochs=EPOCHS, batch_size=50, callbacks=keep, progress=False, rng=0
-    )
+        model, x, y % 2, optimizer, loss=cross_entropy, epochs=EPOCHS, batch_size=50, callbacks=keep, progress=False,
+        rng=0,
+    )  # fmt: skip
     return Learnt(tuple(states), np.array(shares))
 
 
@@ -174,7 +175,7 @@ class Shortcut(Panel):
     presets = [
         Preset(
             "Dead pixel",
-            "Camera A takes the odd digits, B the even ones. The test is excellent. What is left without the dead pixel?",
+            "Camera A takes the odd digits, B the even ones. The test is excellent. And without the dead pixel?",
         ),
         Preset(
             "Where it looks", "Move the dead pixel. Does the map find it, at every place?",
@@ -257,7 +258,8 @@ def _examples(s):
     shown = taken(few.x_train[some], a[some], s.fault, s.strength, s.row, s.column)[:, 0]
     names = [f"{'odd' if n % 2 else 'even'}, {camera}" for n, camera in zip(some, "AABB")]
     alt = f"Four training pictures: {', '.join(f'a {n % 10} by camera {name[-1]}' for n, name in zip(some, names))}. "
-    alt += f"Camera A is faulty: {_in_words(s)}. It takes {s.share:.0%} of the odd and {1 - s.share:.0%} of the even digits."
+    alt += f"Camera A is faulty: {_in_words(s)}. It takes {s.share:.0%} of the odd digits "
+    alt += f"and {1 - s.share:.0%} of the even ones."
     return pictures(alt, shown, names, columns=2, title="What the cameras take")[0]
 
 
@@ -267,7 +269,7 @@ def _drawn_map(s, used):
     times = f"{used.max() / mean:.1f} times the mean" if mean > 0 else "as the others"
     most = f"{used.max():.2f}" if s.instrument == EXCHANGE else times
     plot = Plot(
-        f"Map of the 8 by 8 pixels: {s.instrument}, with {s.fault}, after {s.epoch} epochs. It is largest in row {row}, "
+        f"Map of the 8 by 8 pixels: {s.instrument}, with {s.fault}, at epoch {s.epoch}. It is largest in row {row}, "
         f"column {column}: {most}.",
         x=(-0.5, 7.5), y=(7.5, -0.5), title=f"Map: {s.instrument}", x_label="column; the rows stand on the left",
         height=296, moves=("column", "row") if s.fault == PIXEL else (None, None),
@@ -297,10 +299,10 @@ def _bars(now, fair):
 
 def _curves(s, shares):
     epochs = np.arange(len(shares))
+    after = zip(CONDITIONS, *shares[[1, 3, -1]])
+    alt = "; ".join(f"{name}: {a:.2f}, {b:.2f} and {c:.2f}" for name, a, b, c in after)
     plot = Plot(
-        "Share that is right, epoch by epoch. "
-        + "; ".join(f"{name}: {a:.2f}, {b:.2f} and {c:.2f}" for name, (a, b, c) in zip(CONDITIONS, shares[[1, 3, -1]].T))
-        + f" after 1, 3 and {EPOCHS} epochs. The cursor is at {s.epoch}.",
+        f"Share that is right, epoch by epoch. {alt} after 1, 3 and {EPOCHS} epochs. The cursor is at {s.epoch}.",
         x=(0, EPOCHS), y=(0, 1.05), title="Right, epoch by epoch", x_label="epoch", moves=("epoch", None),
     )  # fmt: skip
     plot.rule(x=s.epoch, style="dotted").rule(y=0.5, width=0.8)
@@ -312,9 +314,9 @@ def _curves(s, shares):
 
 def _caption(s, now, fair):
     return (
-        f"After {s.epoch} epoch{'s' * (s.epoch != 1)} the network is right on {now[0]:.2f} of test pictures from the same cameras, on "
-        f"{now[1]:.2f} with the shortcut broken, and on {now[2]:.2f} with the cameras exchanged. One that learnt from two "
-        f"good cameras: {fair[0]:.2f}, {fair[1]:.2f} and {fair[2]:.2f}."
+        f"After {s.epoch} epoch{'s' * (s.epoch != 1)} the network is right on {now[0]:.2f} of test pictures from the "
+        f"same cameras, on {now[1]:.2f} with the shortcut broken, and on {now[2]:.2f} with the cameras exchanged. One "
+        f"that learnt from two good cameras: {fair[0]:.2f}, {fair[1]:.2f} and {fair[2]:.2f}."
     )
 
 
@@ -324,7 +326,7 @@ def _notes(s, used):
     if s.share == 0.5:
         return ["Both cameras take odd and even digits alike: the fault says nothing about the class."]
     if s.fault == LIGHT:
-        return ["The light is in all pixels together. A map of single pixels cannot show it; breaking the shortcut does."]
+        return ["The light is in all pixels together. A map of pixels cannot show it; breaking the shortcut does."]
     return []
 
 

@@ -238,7 +238,7 @@ def _drawing(s, x, run):
         f"to the next, and to each an arrow from its input. Back from right to left, the {what}gradient that "
         f"reaches a state: " + ", ".join(f"{_short(_size(s, run.g[t]))} at h {t}" for t in reversed(states))
     )
-    plot = Plot(f"{alt}.", x=(first - 1.45, first + k - 0.55), y=(0, 4.4), axes=False, height=240,
+    plot = Plot(f"{alt}.", x=(first - 1.45, first + k - 0.55), y=(-0.3, 4.4), axes=False, height=250,
                 title=f"Steps {first} to {first + k - 1} of {s.steps}", moves=("step", None))  # fmt: skip
     for t in steps:
         chosen = t == s.step
@@ -246,7 +246,7 @@ def _drawing(s, x, run):
         plot.arrow(t, 0.75, t, 1.55, 2, "dotted", width=2.5, label="w_xh")
         plot.arrow(t - 0.15, 3.4, t - 0.85, 3.4, 1, "dashed", label="gradient")
         plot.text(t, 0.3, _brief(x[t - 1, 0]), 2, size=11, bold=chosen)
-        plot.text(t, 0.3, _named("x", t), "quiet", dx=-24, size=11)
+        plot.text(t, 0.3, _named("x", t), "quiet", dy=20, size=11)
     for t in states:
         value = _brief(run.h[t, 0]) if s.units == 1 else _named("h", t)
         plot.disc(t, 2.1, value, radius=17, filled=t in (s.step - 1, s.step), size=10)
@@ -273,15 +273,17 @@ def _states(s, run):
             f"The states of {s.units} units over {s.steps} steps, each a thin line, from {_short(float(run.h.min()))} to "
             f"{_short(float(run.h.max()))}; at step {s.step} the state has the length {_short(_length(now))}."
         )
-    shown = np.clip(run.h, -1e6, 1e6)
-    low, high = nice_limits([*shown.ravel(), -0.1, 0.1])
-    plot = Plot(alt, x=(-0.5, s.steps + 0.5), y=(low, high), title="State h of each unit" if _many(s) else "State h",
-                x_label="step", moves=("step", None))  # fmt: skip
+    huge = bool(s.phi == "ReLU" and run.h.max() > 1000)  # then none is negative, and ticks would have too many digits
+    low, high = nice_limits(run.h, log=True) if huge else nice_limits([*run.h.ravel(), -0.1, 0.1])
+    title = ("State h" if s.units == 1 else "State h of each unit") + ", logarithmic" * huge
+    plot = Plot(alt, x=(-0.5, s.steps + 0.5), y=(low, high), y_log=huge, title=title, x_label="step",
+                moves=("step", None))  # fmt: skip
+    shown = np.where(run.h > 0, run.h, np.nan) if huge else run.h
     plot.rule(x=s.step, style="dotted")
     for unit in range(s.units):
         plot.line(t, shown[:, unit], 0, width=2.5 if s.units == 1 else 1)
     if s.units == 1:
-        plot.points([s.step], now, 1, "circle", size=1.2)
+        plot.points([s.step], shown[s.step], 1, "circle", size=1.2)
     return plot
 
 

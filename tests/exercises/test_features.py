@@ -20,7 +20,16 @@ def bound(m, n):
 
 
 def own_generator(m, n, rng):
-    return (2 * np.random.default_rng().random((n, m)) - 1) * bound(m, n)
+    """A generator of its own, but made from the one that was given."""
+    return (2 * np.random.default_rng(rng.integers(2**32)).random((n, m)) - 1) * bound(m, n)
+
+
+def own_chance(m, n, rng):
+    return np.random.default_rng().uniform(-bound(m, n), bound(m, n), (n, m))
+
+
+def own_seed(m, n, rng):
+    return np.random.default_rng(7).uniform(-bound(m, n), bound(m, n), (n, m))
 
 
 def by_lists(m, n, rng):
@@ -42,6 +51,16 @@ def test_a_right_answer_is_right_however_it_draws(name, function):
         assert verdict_on(name, function, seed).passed
     verdict = verdict_on(name, function)
     assert verdict.sentence == f"right. All {verdict.cases} cases are as expected."
+
+
+@pytest.mark.parametrize("function, said", [
+    (own_chance, "The same call with the same generator gave two different answers"),
+    (own_seed, "Another generator gave the very same answer"),
+])  # fmt: skip
+def test_chance_that_does_not_come_from_the_generator_earns_nothing(function, said):
+    for seed in ("public", "0", "1"):
+        verdict = verdict_on("uniform_weights", function, seed)
+        assert verdict.points == 0 and said in verdict.sentence
 
 
 class Liar(np.ndarray):

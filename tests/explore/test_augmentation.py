@@ -99,16 +99,17 @@ def test_the_presets_make_their_points(panel):
 
 def test_learning_shows_every_draw_and_is_dropped_by_another_amount(panel, monkeypatch):
     monkeypatch.setattr(augmentation, "EPOCHS", 2)
-    monkeypatch.setattr(augmentation, "learn_from_few", lambda transform, draw: iter([(0.5, 0.1), (0.6 + 0.1 * draw, 0.2)]))
+    shares = lambda transform, draw: iter([(0.5, 0.1), (0.6 + 0.1 * draw, 0.2)])  # noqa: E731
+    monkeypatch.setattr(augmentation, "learn_from_few", shares)
     panel.set(kind=SHIFT)
     panel.press("learn")
     assert panel.result == {name: [(0.6, 0.2), (0.7, 0.2), (0.8, 0.2)] for name in ("without", "with")}
     assert panel.caption.endswith(
-        "Learnt from 50 digits: on the test as it is 0.70 without the transformation and 0.70 with it, on pictures that "
-        "are turned and shifted a little 0.20 and 0.20."
+        "Learnt from 50 digits: on the test as it is 0.70 without the transformation and 0.70 with it, on pictures "
+        "that are turned and shifted a little 0.20 and 0.20."
     )
     learnt = panel.picture["plots"][3]
-    assert learnt["alt"].startswith("Share that is right after learning from 50 digits. without the transformation 0.70")
+    assert "after learning from 50 digits. without the transformation 0.70 of the test as it is" in learnt["alt"]
     assert learnt["svg"].count("mark diamond") == 6 + 1  # and one in the legend
     panel.set(picture=9)
     assert panel.result

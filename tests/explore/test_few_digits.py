@@ -1,4 +1,4 @@
-"""The few digits at hand: are they those of the data set, and does the small network know them? And rows of pictures."""
+"""The few digits at hand: are they those of the data set, does the small network know them? And rows of pictures."""
 
 import numpy as np
 import pytest

@@ -8,7 +8,8 @@ from pnnlib import adversarial, pretrained, train
 from pnnlib.bridge import to_torch
 from pnnlib.explore import explore_patch, patch
 from pnnlib.explore.patch import (
-    FILE, INK, LEARNT, NONE, PIECE, RANDOM, everywhere, learn, network, obeyed, seen, stored, to_learn, to_try, unturned, write,
+    FILE, INK, LEARNT, NONE, PIECE, RANDOM, everywhere, learn, network, obeyed, seen, stored, to_learn, to_try,
+    unturned, write,
 )  # fmt: skip
 from pnnlib.layers import Flatten, Linear, Sequential
 
@@ -76,15 +77,18 @@ def test_the_stored_patches_are_learnt_so(monkeypatch, tmp_path):
 
 def test_a_learnt_patch_beats_the_controls():
     """What the first two presets claim, over all five targets and 40 pictures each."""
-    counts = {kind: [obeyed(network(), unturned(kind, t, 5), t)[0] for t in range(5)] for kind in (LEARNT, INK, RANDOM, PIECE)}
-    assert sum(counts[LEARNT]) > 2.5 * max(sum(counts[kind]) for kind in (INK, RANDOM, PIECE))
-    turned = [obeyed(network(), stored()[t], t, degrees=30)[0] for t in range(5)]
-    assert sum(turned) < 0.6 * sum(counts[LEARNT])
+    learnt, ink, random, piece = (
+        sum(obeyed(network(), unturned(kind, t, 5), t)[0] for t in range(5)) for kind in (LEARNT, INK, RANDOM, PIECE)
+    )
+    assert learnt > 2.5 * max(ink, random, piece)
+    assert sum(obeyed(network(), stored()[t], t, degrees=30)[0] for t in range(5)) < 0.6 * learnt
 
 
 def test_learning_fills_the_patch_and_holds_while_it_is_moved(panel, monkeypatch):
     monkeypatch.setattr(patch, "STEPS", 3)
-    monkeypatch.setattr(patch, "learn", lambda model, target, size: iter([np.full((1, size, size), v) for v in (0.3, 0.6, 0.9)]))
+    monkeypatch.setattr(
+        patch, "learn", lambda model, target, size: iter([np.full((1, size, size), v) for v in (0.3, 0.6, 0.9)])
+    )
     panel.set(size=4)
     assert panel.picture["notes"] == ["No patch of this size has been learnt yet: it is grey. Press “Learn a patch”."]
     panel.press("learn")
@@ -102,8 +106,8 @@ def test_words_and_limits(panel):
     many, of = obeyed(network(), stored()[4], 4)
     control, _ = obeyed(network(), unturned(INK, 4, 5), 4)
     assert caption.endswith(
-        f"It says 4 at {wins.sum()} of the 64 places of this picture, and in {many} of {of} pictures of other digits, at a "
-        f"random place in each; with a patch that is all ink in {control}."
+        f"It says 4 at {wins.sum()} of the 64 places of this picture, and in {many} of {of} pictures of other digits, "
+        f"at a random place in each; with a patch that is all ink in {control}."
     )
     assert 0 < wins.sum() < 64
     where = panel.picture["plots"][2]["alt"]
@@ -122,9 +126,10 @@ def test_words_and_limits(panel):
 def test_what_it_says_without_the_patch_is_in_the_same_light(panel):
     panel.set(light=0.3, picture=1)
     p = torch.softmax(to_torch(network())(torch.tensor(0.3 * to_try()[0][[1]])), 1)[0]
-    assert panel.caption.startswith(f"This is a 1, in 30% of the light. The network says {int(p.argmax())}, with {p.max():.2f};")
+    said = f"{int(p.argmax())}, with {p.max():.2f}"
+    assert panel.caption.startswith(f"This is a 1, in 30% of the light. The network says {said};")
     panel.set(kind=NONE)
-    assert f"; in 30% of the light it says {int(p.argmax())}, with {p.max():.2f}." in panel.caption
+    assert f"; in 30% of the light it says {said}." in panel.caption
 
 
 def test_the_pointer_holds_the_patch_in_its_middle(panel):
@@ -140,7 +145,7 @@ def test_a_network_of_ones_own():
     p = torch.softmax(to_torch(model)(torch.tensor(to_try()[0][[2]])), 1)
     assert panel.caption.startswith(f"This is a 2. The network says {int(p.argmax())}, with {p.max():.2f}; with")
     assert panel.picture["notes"] == [
-        "This patch was learnt for another network, not for yours. Press “Learn a patch” for one of its own."
+        "This patch was learnt for another network. Press “Learn a patch” for one against yours."
     ]
     assert "# your network" in panel.code()
     panel.close()

@@ -110,8 +110,8 @@ def test_the_presets_make_their_points():
 
 def test_words(panel):
     examples, seen, bars, curves = (plot["alt"] for plot in panel.picture["plots"])
-    assert examples.startswith("Four training pictures: a 1 by camera A, a 3 by camera A, a 0 by camera B, a 2 by camera B.")
-    assert "in row 0, column 7 is 1 dark at least. It takes 100% of the odd and 0% of the even digits." in examples
+    assert "a 1 by camera A, a 3 by camera A, a 0 by camera B, a 2 by camera B." in examples
+    assert "in row 0, column 7 is 1 dark at least. It takes 100% of the odd digits and 0% of the even ones." in examples
     assert "It is largest in row 0, column 7:" in seen
     assert "as in training: " in bars and f"after 1, 3 and {EPOCHS} epochs. The cursor is at {EPOCHS}." in curves
     panel.set(fault=LIGHT)

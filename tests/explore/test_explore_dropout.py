@@ -116,8 +116,8 @@ def test_words(panel):
     panel.set(scaled=False)
     assert panel.picture["notes"] == ["The lecture mentions no scaling. PyTorch divides by 1 − p in training."]
     panel.set(p=0.9, both=False, draw=1)
-    empty = [step for step in range(1, 60) if not masks_of(SimpleNamespace(p=0.9, both=False, draw=1), step)[-1, 5:].any()]
-    panel.set(step=empty[0])
+    masks = masks_of(SimpleNamespace(p=0.9, both=False, draw=1), 60)
+    panel.set(step=int(np.flatnonzero(~masks[:, 5:].any(axis=1))[0]) + 1)
     assert panel.picture["lines"][1][1] == "0: no neuron is left" and "net input is 0." in panel.caption
 
 

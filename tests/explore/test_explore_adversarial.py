@@ -77,7 +77,8 @@ def test_the_gradient_does_more_harm_than_chance():
 
 
 def test_words(panel):
-    assert panel.caption.startswith("As it is, this 3 is called 3, with 0.99; changed (one step: fgsm, ε = 0.1) 3, with 0.")
+    said = "As it is, this 3 is called 3, with 0.99; changed (one step: fgsm, ε = 0.1) 3, with 0."
+    assert panel.caption.startswith(said)
     drawing = panel.picture["plots"][0]["alt"]
     assert "Left a digit 3, which the network calls 3, with 0.99." in drawing and "cut off at 0 or 1" in drawing
     assert "Another digit than 3 is ahead for the first time at ε = 0.1" in panel.picture["plots"][2]["alt"]
@@ -109,7 +110,8 @@ def test_the_rise_of_the_cost_is_the_sum_that_is_written(panel):
         ["ΔJ", f"{after:.3g} − {cost.item():.3g} = {after - cost.item():.3g}, the real rise"],
     ]
     cut = int(((y - x).abs() < 0.2 - 1e-9).sum())
-    assert panel.picture["notes"] == [f"{cut} of 64 pixels could not change by all of ε: they would be below 0 or above 1."]
+    said = f"{cut} of 64 pixels could not change by all of ε: they would be below 0 or above 1."
+    assert panel.picture["notes"] == [said]
 
 
 def not_clipped(x, dx, epsilon):
