@@ -308,5 +308,6 @@ def test_colours_can_be_told_from_the_paper_in_both_themes(shown, lab):
     for theme, dark in (("JupyterLab Dark", True), ("JupyterLab Light", False)):
         lab.evaluate(f"window.jupyterapp.commands.execute('apputils:change-theme', {{ theme: '{theme}' }})")
         lab.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(not dark).lower()}'")
+        lab.wait_for_timeout(500)  # JupyterLab still takes its old style sheet away, and stumbles over the next change
         contrasts = lab.evaluate(CONTRASTS)
         assert len(contrasts) == 13 and min(contrasts.values()) >= 4.5, (theme, contrasts)
