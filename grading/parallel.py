@@ -30,41 +30,53 @@ def judged(
         scheduler: address of a dask scheduler whose workers are to be used instead.
 
     Raises:
-        OSError: if the scheduler cannot be reached, or has no worker.
+        OSError: if the scheduler cannot be reached, has no worker, or is lost.
     """
     if workers == 1 and not scheduler:
         yield from map(marking.mark, hand_ins)
         return
-    from distributed import KilledWorker, as_completed
+    from distributed.client import FutureCancelledError
 
     with _client(workers, scheduler) as client:
-        waiting, suspects, hand_ins = {}, [], iter(hand_ins)
+        try:
+            yield from _spread(client, marking, iter(hand_ins), give_up)
+        except FutureCancelledError:
+            raise OSError(
+                f"The connection to the scheduler {scheduler} was lost. Mark again: what is judged is not judged again."
+            ) from None
 
-        def submit(hand_in):
-            # `marking` goes along each time: what workers keep is lost with them
-            future = client.submit(_mark, marking, hand_in, pure=False)
-            waiting[future] = hand_in
-            return future
 
-        # two for each worker, so that none waits for us
-        started = itertools.islice(hand_ins, 2 * max(1, sum(client.nthreads().values())))
-        running = as_completed(map(submit, started), loop=client.loop)
-        for future in running:
-            hand_in = waiting.pop(future)
-            error = future.exception()
-            if isinstance(error, KilledWorker):
-                suspects.append(hand_in)  # or another that its workers had in hand as well
-            else:
-                yield give_up(hand_in, error) if error else future.result()
-            future.release()
-            for hand_in in itertools.islice(hand_ins, 1):
-                running.add(submit(hand_in))
-        for hand_in in suspects:  # one at a time, so that none pays for another
-            future = submit(hand_in)
-            error = future.exception()
-            if isinstance(error, KilledWorker):
-                error = RuntimeError("every worker that judged it died")
+def _spread(client, marking, hand_ins: Iterator, give_up: Callable) -> Iterator:
+    """The results of a scheduler's workers."""
+    from distributed import KilledWorker, as_completed
+
+    waiting, suspects = {}, []
+
+    def submit(hand_in):
+        # `marking` goes along each time: what workers keep is lost with them
+        future = client.submit(_mark, marking, hand_in, pure=False)
+        waiting[future] = hand_in
+        return future
+
+    # two for each worker, so that none waits for us
+    started = itertools.islice(hand_ins, 2 * max(1, sum(client.nthreads().values())))
+    running = as_completed(map(submit, started), loop=client.loop)
+    for future in running:
+        hand_in = waiting.pop(future)
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            suspects.append(hand_in)  # or another that its workers had in hand as well
+        else:
             yield give_up(hand_in, error) if error else future.result()
+        future.release()
+        for hand_in in itertools.islice(hand_ins, 1):
+            running.add(submit(hand_in))
+    for hand_in in suspects:  # one at a time, so that none pays for another
+        future = submit(hand_in)
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            error = RuntimeError("every worker that judged it died")
+        yield give_up(hand_in, error) if error else future.result()
 
 
 def _mark(marking, hand_in):

@@ -170,6 +170,22 @@ def test_a_scheduler_without_workers_is_an_error_that_says_how_to_start_some(mon
             list(parallel.judged(None, ["a"], None, scheduler=empty.scheduler_address))
 
 
+def test_a_scheduler_that_is_lost_is_an_error_that_says_what_to_do():
+    from distributed import LocalCluster
+
+    class Slow:
+        def mark(self, hand_in):
+            time.sleep(0.2)
+            return hand_in
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:
+        results = parallel.judged(Slow(), range(20), None, scheduler=cluster.scheduler_address)
+        assert next(results) == 0
+        cluster.close()
+        with pytest.raises(OSError, match="was lost. Mark again: what is judged is not judged again"):
+            list(results)
+
+
 # The marker dies --------------------------------------------------------------------------
 
 
